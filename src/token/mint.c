@@ -1,0 +1,176 @@
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agora_token.h"
+#include "token/packer.h"
+#include "token/service.h"
+#include "token/signature.h"
+#include "token/wire.h"
+
+static const char version[] = "007";
+
+enum {
+    VERSION_LENGTH = sizeof version - 1,
+    SIGNED_AT = 2 + SIGNATURE_LENGTH, /* string(signature) stands before the message */
+    PAYLOAD_COMMON = 4096,
+    PACKED_COMMON = PAYLOAD_COMMON + PAYLOAD_COMMON / 4 + 64,
+    SALT_LENGTH = 4,
+    SALTS_KEPT = 128, /* RAND_bytes costs nearly the same for 512 bytes as for 4 */
+};
+
+/* base64 counts in int; nobody's token comes near. */
+static const size_t payload_max = 1u << 28;
+
+struct agora_minter {
+    struct signer signer;
+    struct packer packer;
+    size_t salts_left;
+    uint8_t salts[SALTS_KEPT * SALT_LENGTH];
+    uint8_t payload[PAYLOAD_COMMON];
+    uint8_t packed[PACKED_COMMON];
+};
+
+const char *agora_token_strerror(enum agora_token_error error) {
+    switch (error) {
+    case AGORA_TOKEN_OK:
+        return "no error";
+    case AGORA_TOKEN_BAD_APP_ID:
+        return "the App ID is not 32 hexadecimal digits";
+    case AGORA_TOKEN_BAD_CERTIFICATE:
+        return "the App Certificate is not 32 hexadecimal digits";
+    case AGORA_TOKEN_BAD_SERVICE:
+        return "a service is of no known type";
+    case AGORA_TOKEN_BAD_PRIVILEGE:
+        return "a service has too many privileges, or one of them twice";
+    case AGORA_TOKEN_TOO_LONG:
+        return "a string or a list is longer than the token format allows";
+    case AGORA_TOKEN_NO_ROOM:
+        return "the caller's buffer is too small for the token";
+    case AGORA_TOKEN_NO_MEMORY:
+        return "out of memory";
+    case AGORA_TOKEN_CRYPTO:
+        return "OpenSSL failed";
+    }
+    return "unknown error";
+}
+
+int agora_token_is_hex_id(struct agora_text text) {
+    if (text.length != AGORA_HEX_LENGTH)
+        return 0;
+    for (size_t i = 0; i < text.length; i++)
+        if (OPENSSL_hexchar2int((unsigned char)text.data[i]) < 0)
+            return 0;
+    return 1;
+}
+
+struct agora_minter *agora_minter_new(void) {
+    struct agora_minter *minter = calloc(1, sizeof *minter);
+    if (minter && !signer_init(&minter->signer)) {
+        agora_minter_free(minter);
+        minter = NULL;
+    }
+    return minter;
+}
+
+void agora_minter_free(struct agora_minter *minter) {
+    if (!minter)
+        return;
+    signer_wipe(&minter->signer);
+    packer_free(&minter->packer);
+    OPENSSL_cleanse(minter, sizeof *minter);
+    free(minter);
+}
+
+enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt) {
+    if (minter->salts_left == 0) {
+        if (RAND_bytes(minter->salts, sizeof minter->salts) != 1)
+            return AGORA_TOKEN_CRYPTO;
+        minter->salts_left = SALTS_KEPT;
+    }
+    memcpy(salt, &minter->salts[--minter->salts_left * SALT_LENGTH], SALT_LENGTH);
+    return AGORA_TOKEN_OK;
+}
+
+static enum agora_token_error check(const struct agora_token *token,
+                                    struct agora_text certificate) {
+    if (!agora_token_is_hex_id(token->app_id))
+        return AGORA_TOKEN_BAD_APP_ID;
+    if (!agora_token_is_hex_id(certificate))
+        return AGORA_TOKEN_BAD_CERTIFICATE;
+    for (size_t i = 0; i < token->service_count; i++) {
+        enum agora_token_error error = service_check(&token->services[i]);
+        if (error)
+            return error;
+    }
+    return AGORA_TOKEN_OK;
+}
+
+static void write_message(const struct agora_token *token, struct wire_writer *w) {
+    wire_put_string(w, token->app_id);
+    wire_put_u32(w, token->issue_ts);
+    wire_put_u32(w, token->expire);
+    wire_put_u32(w, token->salt);
+    wire_put_count(w, token->service_count);
+    for (uint16_t type = SERVICE_TYPE_FIRST; type <= SERVICE_TYPE_LAST; type++)
+        for (size_t i = 0; i < token->service_count; i++)
+            if (token->services[i].type == type)
+                service_write(&token->services[i], w);
+}
+
+/* Packs the payload and writes "007" and its base64 to out. */
+static enum agora_token_error encode(struct agora_minter *minter, const uint8_t *payload,
+                                     size_t payload_length, uint8_t *packed, char *out, size_t size,
+                                     size_t *length) {
+    size_t packed_length = packer_pack(&minter->packer, payload, payload_length, packed);
+    if (packed_length == 0)
+        return AGORA_TOKEN_NO_MEMORY;
+
+    *length = VERSION_LENGTH + (packed_length + 2) / 3 * 4;
+    if (*length >= size)
+        return AGORA_TOKEN_NO_ROOM;
+    memcpy(out, version, VERSION_LENGTH);
+    EVP_EncodeBlock((unsigned char *)out + VERSION_LENGTH, packed, (int)packed_length);
+    return AGORA_TOKEN_OK;
+}
+
+enum agora_token_error agora_token_mint(struct agora_minter *minter,
+                                        const struct agora_token *token,
+                                        struct agora_text app_certificate, char *out, size_t size,
+                                        size_t *length) {
+    uint8_t *large = NULL;
+    *length = 0;
+    if (size > 0)
+        out[0] = '\0';
+
+    enum agora_token_error error = check(token, app_certificate);
+    if (error)
+        return error;
+
+    /* The message first, as the signature that stands before it is made of it. */
+    struct wire_writer w = {.data = minter->payload, .size = PAYLOAD_COMMON, .length = SIGNED_AT};
+    write_message(token, &w);
+    if (w.malformed || w.length > payload_max)
+        return AGORA_TOKEN_TOO_LONG;
+
+    uint8_t *packed = minter->packed;
+    if (w.length > w.size) {
+        large = malloc(w.length + packer_bound(w.length));
+        if (!large)
+            return AGORA_TOKEN_NO_MEMORY;
+        packed = large + w.length;
+        w = (struct wire_writer){.data = large, .size = w.length, .length = SIGNED_AT};
+        write_message(token, &w);
+    }
+
+    struct wire_writer head = {.data = w.data, .size = SIGNED_AT};
+    wire_put_count(&head, SIGNATURE_LENGTH);
+    error = signer_sign(&minter->signer, app_certificate.data, token->issue_ts, token->salt,
+                        w.data + SIGNED_AT, w.length - SIGNED_AT, w.data + head.length)
+                ? encode(minter, w.data, w.length, packed, out, size, length)
+                : AGORA_TOKEN_CRYPTO;
+    free(large);
+    return error;
+}

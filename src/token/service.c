@@ -1,0 +1,96 @@
+#include "token/service.h"
+
+enum { FIELDS_MAX = 4 };
+
+static const enum service_field fields_of[SERVICE_TYPE_LAST + 1][FIELDS_MAX] = {
+    [AGORA_SERVICE_RTC] = {FIELD_CHANNEL, FIELD_USER},
+    [AGORA_SERVICE_RTM] = {FIELD_USER},
+    [AGORA_SERVICE_STREAMING] = {FIELD_CHANNEL, FIELD_USER},
+    [AGORA_SERVICE_FPA] = {FIELD_END},
+    [AGORA_SERVICE_CHAT] = {FIELD_USER},
+    [AGORA_SERVICE_FCDN] = {FIELD_CHANNEL, FIELD_USER},
+    [AGORA_SERVICE_APAAS] = {FIELD_CHANNEL, FIELD_USER, FIELD_ROLE},
+    [AGORA_SERVICE_RTM2] = {FIELD_USER, FIELD_PERMISSIONS},
+    [AGORA_SERVICE_CONVOAI] = {FIELD_END},
+    [AGORA_SERVICE_STT] = {FIELD_END},
+};
+
+const enum service_field *service_fields(uint16_t type) {
+    return type >= SERVICE_TYPE_FIRST && type <= SERVICE_TYPE_LAST ? fields_of[type] : NULL;
+}
+
+enum agora_token_error service_check(const struct agora_service *service) {
+    if (!service_fields(service->type))
+        return AGORA_TOKEN_BAD_SERVICE;
+    if (service->privilege_count > AGORA_PRIVILEGES_MAX)
+        return AGORA_TOKEN_BAD_PRIVILEGE;
+    for (size_t i = 0; i < service->privilege_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (service->privileges[i].privilege == service->privileges[j].privilege)
+                return AGORA_TOKEN_BAD_PRIVILEGE;
+    return AGORA_TOKEN_OK;
+}
+
+static void write_privileges(const struct agora_service *service, struct wire_writer *w) {
+    wire_put_count(w, service->privilege_count);
+    const struct agora_privilege *last = NULL;
+    for (size_t n = 0; n < service->privilege_count; n++) {
+        const struct agora_privilege *next = NULL;
+        for (size_t i = 0; i < service->privilege_count; i++) {
+            const struct agora_privilege *p = &service->privileges[i];
+            if ((!last || p->privilege > last->privilege) &&
+                (!next || p->privilege < next->privilege))
+                next = p;
+        }
+        wire_put_u16(w, next->privilege);
+        wire_put_u32(w, next->expire);
+        last = next;
+    }
+}
+
+static void write_permissions(const struct agora_service *service, struct wire_writer *w) {
+    const struct agora_rtm2_permission *p = service->permissions;
+    size_t count = service->permission_count;
+
+    size_t resources = 0;
+    for (size_t i = 0; i < count; i++)
+        resources += i == 0 || p[i].resource != p[i - 1].resource;
+
+    wire_put_count(w, resources);
+    for (size_t i = 0; i < count;) {
+        size_t end = i;
+        while (end < count && p[end].resource == p[i].resource)
+            end++;
+        wire_put_u16(w, p[i].resource);
+        wire_put_count(w, end - i);
+        for (; i < end; i++) {
+            wire_put_u16(w, p[i].permission);
+            wire_put_count(w, p[i].name_count);
+            for (size_t name = 0; name < p[i].name_count; name++)
+                wire_put_string(w, p[i].names[name]);
+        }
+    }
+}
+
+void service_write(const struct agora_service *service, struct wire_writer *w) {
+    wire_put_u16(w, service->type);
+    write_privileges(service, w);
+    for (const enum service_field *field = service_fields(service->type); *field; field++) {
+        switch (*field) {
+        case FIELD_CHANNEL:
+            wire_put_string(w, service->channel);
+            break;
+        case FIELD_USER:
+            wire_put_string(w, service->user);
+            break;
+        case FIELD_ROLE:
+            wire_put_u16(w, (uint16_t)service->role);
+            break;
+        case FIELD_PERMISSIONS:
+            write_permissions(service, w);
+            break;
+        case FIELD_END:
+            break;
+        }
+    }
+}

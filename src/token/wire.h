@@ -1,0 +1,36 @@
+/* The primitives of the token format: little-endian integers and counted strings. */
+#ifndef TOKEN_WIRE_H
+#define TOKEN_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agora_token.h"
+
+/*
+ * Writes into a block of a fixed size, and goes on counting past its end: after the last write,
+ * length <= size tells whether everything went in, and length how much room it takes. `malformed`
+ * is set by a string or a count that 16 bits can't hold.
+ */
+struct wire_writer {
+    uint8_t *data;
+    size_t size;
+    size_t length;
+    bool malformed;
+};
+
+void wire_put_bytes(struct wire_writer *w, const void *bytes, size_t count);
+void wire_put_u16(struct wire_writer *w, uint16_t value);
+void wire_put_u32(struct wire_writer *w, uint32_t value);
+void wire_put_count(struct wire_writer *w, size_t count);
+void wire_put_string(struct wire_writer *w, struct agora_text text);
+
+static inline void wire_store_u32(uint8_t out[static 4], uint32_t value) {
+    out[0] = (uint8_t)value;
+    out[1] = (uint8_t)(value >> 8);
+    out[2] = (uint8_t)(value >> 16);
+    out[3] = (uint8_t)(value >> 24);
+}
+
+#endif
