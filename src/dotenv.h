@@ -1,0 +1,35 @@
+/* The .env file, in the syntax of godotenv: NAME=value lines, comments, export, quotes. */
+#ifndef DOTENV_H
+#define DOTENV_H
+
+#include <stddef.h>
+
+struct dotenv {
+    size_t count;
+    struct dotenv_entry {
+        char *name;
+        char *value;
+    } * entries;
+};
+
+/*
+ * Parses a NUL-terminated text:
+ *
+ *     # comment                     export NAME=value             NAME: value
+ *     NAME=value # comment          NAME='as it stands'           NAME="a \"b\" \\ \n"
+ *
+ * An unquoted value ends with its line or at a # behind white space. Quoted values may span lines.
+ * Of a name that stands twice the last value counts. Variables are not expanded.
+ *
+ * Returns 0, or the number of the line that can't be read, or -1 when there is no memory. On
+ * success the result is to be given to dotenv_free; otherwise it is empty.
+ */
+int dotenv_parse(const char *text, struct dotenv *out);
+
+/* NULL when the name does not stand in the file. */
+const char *dotenv_get(const struct dotenv *dotenv, const char *name);
+
+/* Wipes the values, as secrets are among them, and frees. */
+void dotenv_free(struct dotenv *dotenv);
+
+#endif

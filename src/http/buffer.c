@@ -1,0 +1,56 @@
+#include "http/buffer.h"
+
+#include <stdlib.h>
+
+#include "http/text.h"
+
+enum { BUFFER_FIRST = 4096 };
+
+void buffer_free(struct buffer *buffer) {
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+void buffer_clear(struct buffer *buffer) {
+    buffer->length = 0;
+    buffer->failed = false;
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t count) {
+    if (buffer->failed)
+        return NULL;
+    if (count > buffer->capacity - buffer->length) {
+        size_t capacity = buffer->capacity > 0 ? buffer->capacity : BUFFER_FIRST;
+        while (capacity - buffer->length < count)
+            capacity *= 2;
+        char *data = realloc(buffer->data, capacity);
+        if (!data) {
+            buffer->failed = true;
+            return NULL;
+        }
+        buffer->data = data;
+        buffer->capacity = capacity;
+    }
+    return buffer->data + buffer->length;
+}
+
+void buffer_put(struct buffer *buffer, struct agora_text text) {
+    char *out = buffer_reserve(buffer, text.length);
+    if (out && text.length > 0) {
+        memcpy(out, text.data, text.length);
+        buffer->length += text.length;
+    }
+}
+
+void buffer_puts(struct buffer *buffer, const char *string) {
+    buffer_put(buffer, text_from(string));
+}
+
+void buffer_put_number(struct buffer *buffer, size_t number) {
+    char digits[24];
+    char *first = digits + sizeof digits;
+    do
+        *--first = (char)('0' + number % 10);
+    while (number /= 10);
+    buffer_put(buffer, (struct agora_text){first, (size_t)(digits + sizeof digits - first)});
+}

@@ -1,0 +1,31 @@
+/* A request as CGI describes one (RFC 3875): what a gateway reads and an endpoint is given. */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+
+#include "agora_token.h"
+
+enum { REQUEST_BODY_MAX = 64 * 1024 };
+
+/* All texts belong to the gateway and live until the request is answered. Absent ones are {NULL, 0}
+ * or "". path is PATH_INFO: percent-decoded by the web server, with its empty segments. */
+struct request {
+    struct agora_text method;
+    struct agora_text path;
+    struct agora_text query;
+    struct agora_text origin;
+    struct agora_text host;
+    struct agora_text content_length;
+    struct agora_text body;
+    bool body_too_large; /* body then holds nothing */
+};
+
+/* Fills all but the body from NULL-terminated "NAME=value" strings. */
+void request_read_environment(struct request *request, char *const *environment);
+
+/* The number of bytes of body that CONTENT_LENGTH announces: 0 when it is absent or no number,
+ * REQUEST_BODY_MAX + 1 for anything over the limit. */
+size_t request_content_length(const struct request *request);
+
+#endif

@@ -1,0 +1,43 @@
+/* An answer: a status, the few headers that vary, and a JSON body. */
+#ifndef HTTP_RESPONSE_H
+#define HTTP_RESPONSE_H
+
+#include <stdbool.h>
+
+#include "http/buffer.h"
+
+enum http_status {
+    HTTP_OK = 200,
+    HTTP_NO_CONTENT = 204,
+    HTTP_BAD_REQUEST = 400,
+    HTTP_FORBIDDEN = 403,
+    HTTP_NOT_FOUND = 404,
+    HTTP_METHOD_NOT_ALLOWED = 405,
+    HTTP_CONTENT_TOO_LARGE = 413,
+    HTTP_INTERNAL_SERVER_ERROR = 500,
+};
+
+struct response {
+    enum http_status status;
+    struct agora_text cors_origin; /* echoed to an allowed origin; belongs to the request */
+    const char *allow;             /* the Allow header of a 405 */
+    bool head_only;                /* HEAD: the length of the body, but not the body */
+    struct buffer body;
+};
+
+/* Makes an empty 200, keeping the body's memory. */
+void response_clear(struct response *response);
+
+/* Makes it an error: {"status":400,"error":"…","message":"…"}, both texts the same since clients of
+ * agora-token-service look now for one, now for the other. Returns false, so that a check can
+ * `return response_error(…)`. */
+__attribute__((format(printf, 3, 4))) bool
+response_error(struct response *response, enum http_status status, const char *format, ...);
+
+/* Appends the CGI header block to out, up to and with the empty line. */
+void response_write_head(const struct response *response, struct buffer *out);
+
+/* The bytes that follow the head: the body, or nothing for HEAD. */
+struct agora_text response_content(const struct response *response);
+
+#endif

@@ -1,0 +1,32 @@
+/* Small helpers on counted text. */
+#ifndef HTTP_TEXT_H
+#define HTTP_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "agora_token.h"
+
+static inline struct agora_text text_from(const char *string) {
+    return (struct agora_text){string, strlen(string)};
+}
+
+static inline bool text_equals(struct agora_text text, const char *string) {
+    size_t length = strlen(string);
+    return text.length == length && memcmp(text.data, string, length) == 0;
+}
+
+/* Splits *rest at the first separator: returns what stands before it and moves *rest behind it.
+ * *rest becomes {NULL, 0} when no separator was left. */
+struct agora_text text_cut(struct agora_text *rest, char separator);
+
+/* A value as it may stand in a message: unprintable and non-ASCII bytes percent-encoded, so that it
+ * can't break a line or an encoding, and long ones cut. Use as quote(value).text. */
+enum { QUOTED_BYTES_MAX = 64 };
+struct quoted {
+    char text[3 * QUOTED_BYTES_MAX + sizeof "..."];
+};
+struct quoted quote(struct agora_text value);
+
+#endif

@@ -1,0 +1,20 @@
+/* One line per event on standard error. Never pass a secret or a token. */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+/* "error", "warning", "info" or "debug"; false for any other name. */
+bool log_level_from_name(const char *name, enum log_level *level);
+
+/* To be called before threads start; until then the level is info. */
+void log_set_level(enum log_level level);
+
+bool log_enabled(enum log_level level);
+
+/* Safe from several threads: each line is one write. */
+__attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
+
+#endif
