@@ -1,0 +1,21 @@
+/* The service as one pure function: a request and the settings in, a response out. No I/O. */
+#ifndef API_API_H
+#define API_API_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "http/request.h"
+#include "http/response.h"
+
+/* What an endpoint may use. One per thread, as the minter is. */
+struct api {
+    const struct settings *settings;
+    struct agora_minter *minter;
+    uint32_t now; /* Unix seconds */
+};
+
+/* Answers any request whatever: CORS, routing, the endpoint, errors. */
+void api_answer(struct api *api, const struct request *request, struct response *response);
+
+#endif

@@ -1,0 +1,154 @@
+#include "api/parameters.h"
+
+#include <ctype.h>
+
+#include "http/text.h"
+
+static const char channel_marks[] = " !#$%&()+-:;<=.>?@[]^_{}|~,";
+
+bool is_digits(struct agora_text value) {
+    for (size_t i = 0; i < value.length; i++)
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
+    return value.length > 0;
+}
+
+static bool parse_u32(struct agora_text digits, uint32_t *number) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < digits.length && total <= UINT32_MAX; i++)
+        total = total * 10 + (uint64_t)(digits.data[i] - '0');
+    *number = (uint32_t)total;
+    return total <= UINT32_MAX;
+}
+
+bool numeric_uid(struct agora_text digits, struct agora_text *uid) {
+    uint32_t number;
+    if (!parse_u32(digits, &number))
+        return false;
+    while (digits.length > 0 && digits.data[0] == '0') {
+        digits.data++;
+        digits.length--;
+    }
+    *uid = digits;
+    return true;
+}
+
+bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seconds,
+                       struct response *response) {
+    return (is_digits(value) && parse_u32(value, seconds)) ||
+           response_error(response, HTTP_BAD_REQUEST,
+                          "%s '%s' is not valid: use a whole number of seconds from 0 to "
+                          "4294967295, in digits",
+                          name, quote(value).text);
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decodes a part of a query string into room, which it need not fill. False when it is malformed or
+ * longer than the room. */
+static bool decode(struct agora_text encoded, char *room, size_t size, struct agora_text *decoded) {
+    size_t length = 0;
+    for (size_t i = 0; i < encoded.length; i++) {
+        char c = encoded.data[i];
+        if (c == '+') {
+            c = ' ';
+        } else if (c == '%') {
+            if (encoded.length - i < 3)
+                return false;
+            int high = hex_digit(encoded.data[i + 1]);
+            int low = hex_digit(encoded.data[i + 2]);
+            if (high < 0 || low < 0)
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (length == size)
+            return false;
+        room[length++] = c;
+    }
+    *decoded = (struct agora_text){room, length};
+    return true;
+}
+
+bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response) {
+    while (query.data) {
+        char name_room[sizeof "expiry" - 1];
+        char value_room[64];
+        struct agora_text value = text_cut(&query, '&');
+        struct agora_text name = text_cut(&value, '=');
+        if (!decode(name, name_room, sizeof name_room, &name) || !text_equals(name, "expiry"))
+            continue;
+        /* What can't be decoded can't be digits; the check says so in its own words. */
+        decode(value, value_room, sizeof value_room, &value);
+        return parameter_seconds("expiry", value, expire, response);
+    }
+    *expire = EXPIRE_DEFAULT;
+    return true;
+}
+
+bool parameter_channel(struct agora_text channel, struct response *response) {
+    if (text_equals(channel, "*"))
+        return true;
+    if (channel.length == 0)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "channel is missing or empty: use 1 to %d bytes", CHANNEL_MAX);
+    if (channel.length > CHANNEL_MAX)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "channel '%s' is %zu bytes long: use 1 to %d bytes",
+                              quote(channel).text, channel.length, CHANNEL_MAX);
+    for (size_t i = 0; i < channel.length; i++) {
+        unsigned char c = (unsigned char)channel.data[i];
+        if (c == '\0' || c > 0x7e || !(isalnum(c) || strchr(channel_marks, c)))
+            return response_error(response, HTTP_BAD_REQUEST,
+                                  "channel '%s' has a character that Agora does not allow: use "
+                                  "letters, digits, space and %s or * alone for every channel",
+                                  quote(channel).text, channel_marks + 1);
+    }
+    return true;
+}
+
+bool parameter_user(const char *name, struct agora_text user, struct response *response) {
+    if (user.length == 0)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "%s is missing or empty: use 1 to %d bytes", name, USER_MAX);
+    if (user.length > USER_MAX)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "%s '%s' is %zu bytes long: use 1 to %d bytes", name,
+                              quote(user).text, user.length, USER_MAX);
+    for (size_t i = 0; i < user.length; i++)
+        if (iscntrl((unsigned char)user.data[i]))
+            return response_error(response, HTTP_BAD_REQUEST,
+                                  "%s '%s' has a control character: use printable ones", name,
+                                  quote(user).text);
+    return true;
+}
+
+bool parameter_rtc_user(struct agora_text token_type, struct agora_text segment,
+                        struct agora_text *user, struct response *response) {
+    /* agora-token-service reads an empty segment as 0, whatever the tokenType. */
+    if (segment.length == 0)
+        segment = text_from("0");
+
+    if (text_equals(token_type, "userAccount")) {
+        *user = segment;
+        return parameter_user("rtcuid", segment, response);
+    }
+    if (text_equals(token_type, "uid"))
+        return (is_digits(segment) && numeric_uid(segment, user)) ||
+               response_error(response, HTTP_BAD_REQUEST,
+                              "rtcuid '%s' is not valid: with tokenType uid use a whole number "
+                              "from 0 to 4294967295, in digits",
+                              quote(segment).text);
+    return response_error(response, HTTP_BAD_REQUEST,
+                          "tokenType '%s' is not valid: use uid or userAccount",
+                          quote(token_type).text);
+}
+
+bool is_publisher(struct agora_text role) {
+    return text_equals(role, "publisher");
+}

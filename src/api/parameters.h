@@ -1,0 +1,44 @@
+/*
+ * Values as clients send them, judged. Each check either stores the value and returns true, or
+ * makes the response a 400 that names the value and what is allowed, and returns false.
+ */
+#ifndef API_PARAMETERS_H
+#define API_PARAMETERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agora_token.h"
+#include "http/response.h"
+
+enum { CHANNEL_MAX = 64, USER_MAX = 255, EXPIRE_DEFAULT = 3600 };
+
+/* True for one decimal digit or more and nothing else. */
+bool is_digits(struct agora_text value);
+
+/* Drops the leading zeros of a decimal number that fits into 32 bits; "0" becomes "", which is how
+ * a token says "any user". False, with uid untouched, when the number is larger. */
+bool numeric_uid(struct agora_text digits, struct agora_text *uid);
+
+/* Decimal digits, up to 32 bits. */
+bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seconds,
+                       struct response *response);
+
+/* The first `expiry` of the query, EXPIRE_DEFAULT when there is none. */
+bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response);
+
+/* 1 to CHANNEL_MAX bytes of what Agora allows in a channel name, or "*" for every channel. */
+bool parameter_channel(struct agora_text channel, struct response *response);
+
+/* A user ID or account: 1 to USER_MAX bytes without control characters. */
+bool parameter_user(const char *name, struct agora_text user, struct response *response);
+
+/* What stands for the user in an RTC token, from the tokenType ("uid" or "userAccount") and the
+ * segment: "" for uid 0. */
+bool parameter_rtc_user(struct agora_text token_type, struct agora_text segment,
+                        struct agora_text *user, struct response *response);
+
+/* "publisher" may publish; any other role, as in agora-token-service, may only join. */
+bool is_publisher(struct agora_text role);
+
+#endif

@@ -1,0 +1,100 @@
+#include "api/api.h"
+#include "api/endpoints.h"
+#include "http/cors.h"
+#include "http/text.h"
+
+enum method { GET, POST };
+
+/* A segment that begins with a colon matches any text, the empty one too, and is captured. */
+static const struct route {
+    enum method method;
+    const char *pattern;
+    endpoint *endpoint;
+} routes[] = {
+    {GET, "/ping", endpoint_ping},
+    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc},
+    {GET, "/rtm/:rtmuid", endpoint_rtm},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid", endpoint_rte},
+    {GET, "/chat/app", endpoint_chat_app},
+    {GET, "/chat/account/:chatid", endpoint_chat_account},
+    {POST, "/getToken", endpoint_get_token},
+};
+
+static const char *const allowed[] = {
+    [GET] = "GET, HEAD, OPTIONS",
+    [POST] = "POST, OPTIONS",
+};
+
+static bool is_head(const struct request *request) {
+    return text_equals(request->method, "HEAD");
+}
+
+static bool method_fits(enum method method, const struct request *request) {
+    if (method == POST)
+        return text_equals(request->method, "POST");
+    return text_equals(request->method, "GET") || is_head(request);
+}
+
+/* One slash at the end does not count: /ping/ is /ping, but /rtm// has an empty user. */
+static struct agora_text without_trailing_slash(struct agora_text path) {
+    if (path.length > 1 && path.data[path.length - 1] == '/')
+        path.length--;
+    return path;
+}
+
+static bool matches(const char *pattern, struct agora_text path, struct call *call) {
+    struct agora_text want = text_from(pattern);
+    call->capture_count = 0;
+    while (want.data && path.data) {
+        struct agora_text expected = text_cut(&want, '/');
+        struct agora_text segment = text_cut(&path, '/');
+        if (expected.length > 0 && expected.data[0] == ':')
+            call->captures[call->capture_count++] = segment;
+        else if (expected.length != segment.length ||
+                 memcmp(expected.data, segment.data, segment.length) != 0)
+            return false;
+    }
+    return !want.data && !path.data;
+}
+
+static void route(struct call *call, struct response *response) {
+    const struct request *request = call->request;
+    struct agora_text path = without_trailing_slash(request->path);
+
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!matches(routes[i].pattern, path, call))
+            continue;
+        if (method_fits(routes[i].method, request)) {
+            routes[i].endpoint(call, response);
+            return;
+        }
+        response->allow = allowed[routes[i].method];
+        response_error(response, HTTP_METHOD_NOT_ALLOWED, "method '%s' is not allowed here: use %s",
+                       quote(request->method).text, allowed[routes[i].method]);
+        return;
+    }
+    response_error(response, HTTP_NOT_FOUND,
+                   "no endpoint at '%s': there are /ping, /rtc/CHANNEL/ROLE/TOKENTYPE/UID, "
+                   "/rtm/UID, /rte/CHANNEL/ROLE/TOKENTYPE/UID[/RTMUID], /chat/app, "
+                   "/chat/account/UID and POST /getToken",
+                   quote(request->path).text);
+}
+
+void api_answer(struct api *api, const struct request *request, struct response *response) {
+    response_clear(response);
+    response->head_only = is_head(request);
+    if (!cors_check(api->settings->cors_allow_origin, request, response))
+        return;
+    if (text_equals(request->method, "OPTIONS")) {
+        response->status = HTTP_NO_CONTENT;
+        return;
+    }
+    if (request->body_too_large) {
+        response_error(response, HTTP_CONTENT_TOO_LARGE, "the body is larger than %d bytes",
+                       REQUEST_BODY_MAX);
+        return;
+    }
+    struct call call = {.api = api, .request = request};
+    route(&call, response);
+}

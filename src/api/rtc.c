@@ -1,0 +1,19 @@
+#include "api/answer.h"
+#include "api/endpoints.h"
+#include "api/parameters.h"
+
+enum { CHANNEL, ROLE, TOKEN_TYPE, UID };
+
+void endpoint_rtc(const struct call *call, struct response *response) {
+    const struct agora_text *value = call->captures;
+    struct agora_text user;
+    uint32_t expire;
+    if (!parameter_channel(value[CHANNEL], response) ||
+        !parameter_rtc_user(value[TOKEN_TYPE], value[UID], &user, response) ||
+        !parameter_expiry(call->request->query, &expire, response))
+        return;
+
+    struct named_grant grant = {"rtcToken",
+                                grant_rtc(value[CHANNEL], user, is_publisher(value[ROLE]), expire)};
+    answer_tokens(call->api, &grant, 1, response);
+}

@@ -1,0 +1,39 @@
+#include "api/answer.h"
+#include "api/endpoints.h"
+#include "api/parameters.h"
+#include "http/text.h"
+
+enum { CHANNEL, ROLE, TOKEN_TYPE, UID, RTM_UID };
+
+/* An RTC token and a signaling token at once. */
+void endpoint_rte(const struct call *call, struct response *response) {
+    const struct agora_text *value = call->captures;
+    struct agora_text user;
+    uint32_t expire;
+    if (!parameter_channel(value[CHANNEL], response) ||
+        !parameter_rtc_user(value[TOKEN_TYPE], value[UID], &user, response) ||
+        !parameter_expiry(call->request->query, &expire, response))
+        return;
+
+    struct agora_text rtm_user = {NULL, 0};
+    if (call->capture_count > RTM_UID && value[RTM_UID].length > 0)
+        rtm_user = value[RTM_UID];
+    else if (user.length > 0 && !text_equals(value[UID], "0"))
+        rtm_user = value[UID];
+    if (rtm_user.length == 0) {
+        response_error(
+            response, HTTP_BAD_REQUEST,
+            "rtmuid is missing, and rtcuid '%s' can't stand for it as signaling has no "
+            "user 0: add a segment with the user, /rte/CHANNEL/ROLE/TOKENTYPE/UID/RTMUID",
+            quote(value[UID]).text);
+        return;
+    }
+    if (!parameter_user("rtmuid", rtm_user, response))
+        return;
+
+    struct named_grant grants[] = {
+        {"rtcToken", grant_rtc(value[CHANNEL], user, is_publisher(value[ROLE]), expire)},
+        {"rtmToken", grant_rtm(rtm_user, value[CHANNEL], expire)},
+    };
+    answer_tokens(call->api, grants, 2, response);
+}

@@ -1,0 +1,20 @@
+#include "api/answer.h"
+#include "api/endpoints.h"
+#include "api/parameters.h"
+#include "http/text.h"
+
+void endpoint_rtm(const struct call *call, struct response *response) {
+    struct agora_text user = call->captures[0];
+    uint32_t expire;
+    if (!parameter_user("rtmuid", user, response) ||
+        !parameter_expiry(call->request->query, &expire, response))
+        return;
+    if (text_equals(user, "0")) {
+        response_error(response, HTTP_BAD_REQUEST,
+                       "rtmuid '0' is not valid: signaling has no user 0; use any other text");
+        return;
+    }
+
+    struct named_grant grant = {"rtmToken", grant_rtm(user, (struct agora_text){0}, expire)};
+    answer_tokens(call->api, &grant, 1, response);
+}
