@@ -1,0 +1,120 @@
+/* The service: reads options and settings, finds out how it was started, and calls the gateway. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "gateway/gateway.h"
+#include "gateway/listener.h"
+#include "log.h"
+#include "version.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "usage: agora-token-fcgi --listen unix:/path/to/socket | HOST:PORT [--workers N]\n"
+    "       agora-token-fcgi --check\n"
+    "\n"
+    "Mints Agora access tokens for requests that a web server passes on. Started by a\n"
+    "process manager with a listening socket as standard input (spawn-fcgi, mod_fcgid) it\n"
+    "serves that; started by a web server as a CGI program it answers the one request.\n"
+    "\n"
+    "  --listen ADDRESS  where the web server reaches this responder by FastCGI\n"
+    "  --workers N       threads that serve connections; 0, the default, is one a core\n"
+    "  --check           check the settings, print those that are no secret, and exit\n"
+    "  --version         print the version and exit\n"
+    "  --help            print this and exit\n"
+    "\n"
+    "Settings come from the environment, else from .env in the working directory:\n"
+    "  APP_ID, APP_CERTIFICATE   32 hexadecimal digits each, from the Agora console;\n"
+    "                            or APP_ID_FILE, APP_CERTIFICATE_FILE with a file's path\n"
+    "  CORS_ALLOW_ORIGIN         * or origins separated by commas; default: none\n"
+    "  LOG_LEVEL                 error, warning, info or debug; default: info\n"
+    "  WORKERS                   as --workers\n"
+    "  MAX_CONNECTIONS           from the web server, 1 to 65536; default: 4096\n"
+    "  REQUEST_TIMEOUT           seconds in which a request that has begun must be\n"
+    "                            complete, 1 to 300; default: 10\n";
+
+enum option_id { LISTEN = 1, WORKERS, CHECK, VERSION_, HELP };
+
+static const struct option options[] = {
+    {"listen", required_argument, NULL, LISTEN}, {"workers", required_argument, NULL, WORKERS},
+    {"check", no_argument, NULL, CHECK},         {"version", no_argument, NULL, VERSION_},
+    {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
+};
+
+static bool is_cgi(void) {
+    return getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD");
+}
+
+static int serve_address(const struct settings *settings, const char *address) {
+    char error[LISTENER_ERROR_MAX];
+    int listener = listener_open(address, error);
+    if (listener < 0) {
+        log_line(LOG_ERROR, "--listen: %s", error);
+        return EXIT_FAILURE;
+    }
+    log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on %s", address);
+    int status = fastcgi_serve(settings, listener);
+    listener_remove(address);
+    return status;
+}
+
+static int serve_inherited(const struct settings *settings) {
+    log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on the inherited socket");
+    return fastcgi_serve(settings, STDIN_FILENO);
+}
+
+int main(int argc, char **argv) {
+    const char *address = NULL;
+    bool check = false;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+        case LISTEN:
+            address = optarg;
+            break;
+        case WORKERS:
+            setenv("WORKERS", optarg, 1);
+            break;
+        case CHECK:
+            check = true;
+            break;
+        case VERSION_:
+            puts("agora-token-fcgi " VERSION);
+            return EXIT_SUCCESS;
+        case HELP:
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        default:
+            fputs("see agora-token-fcgi --help\n", stderr);
+            return EXIT_USAGE;
+        }
+    }
+
+    bool inherited = !address && listener_is(STDIN_FILENO);
+    if (optind < argc || (!address && !check && !inherited && !is_cgi())) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+
+    struct settings settings;
+    char error[SETTINGS_ERROR_MAX];
+    if (!settings_load(&settings, ".env", error)) {
+        log_line(LOG_ERROR, "%s", error);
+        return EXIT_FAILURE;
+    }
+    log_set_level(settings.log_level);
+
+    int status = EXIT_SUCCESS;
+    if (check)
+        settings_print(&settings, stdout);
+    else if (address)
+        status = serve_address(&settings, address);
+    else if (inherited)
+        status = serve_inherited(&settings);
+    else
+        status = cgi_serve(&settings);
+    settings_wipe(&settings);
+    return status;
+}

@@ -1,0 +1,187 @@
+/* The life of the responder: start workers, accept connections for them, stop on a signal. */
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "gateway/gateway.h"
+#include "gateway/worker.h"
+#include "log.h"
+
+enum {
+    DESCRIPTORS_ELSE = 64, /* what the process needs beside connections, with some to spare */
+    ACCEPTS_AT_ONCE = 64,
+    EXHAUSTED_PAUSE_MS = 100,
+};
+
+struct server {
+    int listener;
+    int signal_fd;
+    int wake_fd;         /* a worker has closed a connection ... */
+    atomic_bool is_full; /* ... while there was no room for another */
+    unsigned max_connections;
+    unsigned worker_count;
+    struct worker **workers;
+};
+
+static unsigned core_count(void) {
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&cores);
+}
+
+/* How many connections the descriptors of this process allow, at most `wanted`. */
+static unsigned connections_possible(unsigned wanted) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t possible = limit.rlim_cur > 2 * DESCRIPTORS_ELSE ? limit.rlim_cur - DESCRIPTORS_ELSE
+                                                            : DESCRIPTORS_ELSE;
+    if (possible >= wanted)
+        return wanted;
+    log_line(LOG_WARNING, "MAX_CONNECTIONS is %u, but the limit on open files allows %u", wanted,
+             (unsigned)possible);
+    return (unsigned)possible;
+}
+
+/* Signals come as something to read, and to this thread alone. */
+static int open_signals(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1); /* how FastCGI process managers ask for a soft stop */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static unsigned connection_count(const struct server *server) {
+    unsigned total = 0;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        total += worker_load(server->workers[i]);
+    return total;
+}
+
+static struct worker *least_loaded(const struct server *server) {
+    struct worker *least = server->workers[0];
+    for (unsigned i = 1; i < server->worker_count; i++)
+        if (worker_load(server->workers[i]) < worker_load(least))
+            least = server->workers[i];
+    return least;
+}
+
+/* Accepts what waits, as far as there is room. Returns false when the process has run out of
+ * something and had better pause. */
+static bool accept_waiting(struct server *server, unsigned most) {
+    for (unsigned i = 0; i < most; i++) {
+        if (connection_count(server) >= server->max_connections) {
+            atomic_store(&server->is_full, true);
+            return true;
+        }
+        int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            int one = 1;
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+            worker_add(least_loaded(server), fd);
+        } else if (errno == EAGAIN) {
+            return true;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            log_line(LOG_ERROR, "cannot accept a connection: %s", strerror(errno));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Until a signal says stop. */
+static void accept_loop(struct server *server) {
+    bool exhausted = false;
+    for (;;) {
+        bool accepting = !exhausted && !atomic_load(&server->is_full);
+        struct pollfd fds[] = {
+            {.fd = server->signal_fd, .events = POLLIN},
+            {.fd = server->wake_fd, .events = POLLIN},
+            {.fd = accepting ? server->listener : -1, .events = POLLIN},
+        };
+        poll(fds, 3, exhausted ? EXHAUSTED_PAUSE_MS : -1);
+        exhausted = false;
+
+        if (fds[0].revents)
+            return;
+        if (fds[1].revents) {
+            eventfd_t ignored;
+            eventfd_read(server->wake_fd, &ignored);
+        }
+        if (connection_count(server) < server->max_connections)
+            atomic_store(&server->is_full, false);
+        if (fds[2].revents)
+            exhausted = !accept_waiting(server, ACCEPTS_AT_ONCE);
+    }
+}
+
+static bool start_workers(struct server *server, const struct settings *settings) {
+    unsigned wanted = settings->workers > 0 ? settings->workers : core_count();
+    server->workers = calloc(wanted, sizeof(struct worker *));
+    while (server->workers && server->worker_count < wanted) {
+        struct worker *worker = worker_start(settings, server->wake_fd, &server->is_full);
+        if (!worker)
+            return false;
+        server->workers[server->worker_count++] = worker;
+    }
+    return server->workers != NULL;
+}
+
+static void stop_workers(struct server *server) {
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_stop(server->workers[i]);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_join(server->workers[i]);
+    free(server->workers);
+}
+
+int fastcgi_serve(const struct settings *settings, int listener) {
+    int status = EXIT_FAILURE;
+    struct server server = {
+        .listener = listener,
+        .signal_fd = open_signals(),
+        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        .max_connections = connections_possible(settings->max_connections),
+    };
+    int flags = fcntl(listener, F_GETFL);
+    if (server.signal_fd < 0 || server.wake_fd < 0 || flags < 0 ||
+        fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0 || FCGX_Init() != 0 ||
+        !start_workers(&server, settings)) {
+        log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
+    } else {
+        log_line(LOG_INFO, "ready: %u workers, up to %u connections", server.worker_count,
+                 server.max_connections);
+        accept_loop(&server);
+        /* Those that have connected by now were accepted as far as they can see. */
+        accept_waiting(&server, server.max_connections);
+        log_line(LOG_INFO, "stopping: %u connections", connection_count(&server));
+        status = EXIT_SUCCESS;
+    }
+    close(listener);
+    stop_workers(&server);
+    close(server.wake_fd);
+    close(server.signal_fd);
+    if (status == EXIT_SUCCESS)
+        log_line(LOG_INFO, "stopped");
+    return status;
+}

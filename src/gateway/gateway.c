@@ -1,0 +1,18 @@
+#include "gateway/gateway.h"
+
+#include <time.h>
+
+#include "http/text.h"
+#include "log.h"
+
+void gateway_answer(struct api *api, const struct request *request, struct response *response) {
+    api->now = (uint32_t)time(NULL);
+    api_answer(api, request, response);
+
+    if (response->status < HTTP_BAD_REQUEST)
+        return;
+    enum log_level level = response->status >= HTTP_INTERNAL_SERVER_ERROR ? LOG_ERROR : LOG_INFO;
+    if (log_enabled(level))
+        log_line(level, "%d %s %s", response->status, quote(request->method).text,
+                 quote(request->path).text);
+}

@@ -1,0 +1,112 @@
+#include "gateway/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char unix_prefix[] = "unix:";
+
+static const char *unix_path(const char *address) {
+    size_t length = sizeof unix_prefix - 1;
+    return strncmp(address, unix_prefix, length) == 0 ? address + length : NULL;
+}
+
+bool listener_is(int fd) {
+    int listening = 0;
+    socklen_t length = sizeof listening;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening;
+}
+
+/* Nobody accepts at a socket file that a crashed process left behind. Only ever true of a socket,
+ * so that a mistyped path costs nobody a file. */
+static bool is_abandoned(const struct sockaddr_un *name) {
+    struct stat status;
+    if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool refused =
+        connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+static bool bind_unix(int fd, const struct sockaddr_un *name) {
+    if (bind(fd, (const struct sockaddr *)name, sizeof *name) == 0)
+        return true;
+    if (errno != EADDRINUSE)
+        return false;
+    if (!is_abandoned(name)) {
+        errno = EADDRINUSE;
+        return false;
+    }
+    return unlink(name->sun_path) == 0 &&
+           bind(fd, (const struct sockaddr *)name, sizeof *name) == 0;
+}
+
+static int open_unix(const char *path, char *error) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (*path == '\0' || strlen(path) >= sizeof name.sun_path) {
+        snprintf(error, LISTENER_ERROR_MAX, "a socket's path has 1 to %zu characters",
+                 sizeof name.sun_path - 1);
+        return -1;
+    }
+    memcpy(name.sun_path, path, strlen(path) + 1);
+
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind_unix(fd, &name) && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    snprintf(error, LISTENER_ERROR_MAX, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int open_tcp(const char *address, char *error) {
+    char host[128];
+    const char *colon = strrchr(address, ':');
+    size_t length = colon ? (size_t)(colon - address) : 0;
+    bool bracketed = length > 2 && address[0] == '[' && colon[-1] == ']';
+    if (length == 0 || length >= sizeof host || colon[1] == '\0') {
+        snprintf(error, LISTENER_ERROR_MAX, "expected unix:/path or HOST:PORT");
+        return -1;
+    }
+    memcpy(host, address + bracketed, length - 2 * bracketed);
+    host[length - 2 * bracketed] = '\0';
+
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found;
+    int status = getaddrinfo(host, colon + 1, &hints, &found);
+    if (status != 0) {
+        snprintf(error, LISTENER_ERROR_MAX, "%s: %s", address, gai_strerror(status));
+        return -1;
+    }
+    int one = 1;
+    int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
+        snprintf(error, LISTENER_ERROR_MAX, "%s: %s", address, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+int listener_open(const char *address, char error[static LISTENER_ERROR_MAX]) {
+    const char *path = unix_path(address);
+    return path ? open_unix(path, error) : open_tcp(address, error);
+}
+
+void listener_remove(const char *address) {
+    const char *path = unix_path(address);
+    if (path)
+        unlink(path);
+}
