@@ -1,0 +1,260 @@
+/* The .env file and the settings made of it and of the environment. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "dotenv.h"
+#include "unit.h"
+
+static const char app_id[] = "970CA35de60c44645bbae8a215061b33";
+static const char certificate[] = "5CFd2fd1755d40ecb72977518be15d3b";
+
+static void test_dotenv_values(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *value; /* of NAME */
+    } cases[] = {
+        {"NAME=value", "value"},
+        {"NAME=value\n", "value"},
+        {"NAME=value\r\n", "value"},
+        {"\xef\xbb\xbfNAME=value\n", "value"},
+        {"  NAME  =  value  \n", "value"},
+        {"NAME: value\n", "value"},
+        {"export NAME=value\n", "value"},
+        {"export\tNAME=value\n", "value"},
+        {"exportNAME=other\nNAME=value\n", "value"},
+        {"# NAME=no\n\n \t\nNAME=value # why\n", "value"},
+        {"NAME=a#b", "a#b"},
+        {"NAME=a #b", "a"},
+        {"NAME=#b", "#b"},
+        {"NAME=a=b==c", "a=b==c"},
+        {"NAME=", ""},
+        {"NAME=\nOTHER=x\n", ""},
+        {"NAME=''", ""},
+        {"NAME=\"\"", ""},
+        {"NAME='a b # c = d'", "a b # c = d"},
+        {"NAME='a\\nb'", "a\\nb"},
+        {"NAME=\"a b # c = d\" # why", "a b # c = d"},
+        {"NAME=\"a\\nb\\rc\\\"d\\\\e\\$f\"", "a\nb\rc\"d\\e$f"},
+        {"NAME=\"two\nlines\"\nOTHER=x", "two\nlines"},
+        {"NAME='it''s'", NULL},
+        {"NAME=it's", "it's"},
+        {"NAME=first\nNAME=last\n", "last"},
+        {"OTHER=x\n", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct dotenv dotenv;
+        int line = dotenv_parse(cases[i].text, &dotenv);
+        const char *value = dotenv_get(&dotenv, "NAME");
+        if (!cases[i].value)
+            assert_null(value);
+        else if (!value || strcmp(value, cases[i].value) != 0)
+            fail_msg("%s (line %d): %s", cases[i].text, line, value ? value : "(none)");
+        dotenv_free(&dotenv);
+    }
+}
+
+static void test_dotenv_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int line;
+    } cases[] = {
+        {"NAME", 1},       {"=value", 1},
+        {"A=1\nB 2\n", 2}, {"A=1\n\n# c\nNAME='open\n\n", 4},
+        {"A=\"open", 1},   {"A=\"closed\" and more", 1},
+        {"A='x'y", 1},     {"A=1\n-B=2", 2},
+        {"export", 1},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct dotenv dotenv;
+        assert_int_equal(dotenv_parse(cases[i].text, &dotenv), cases[i].line);
+        assert_int_equal(dotenv.count, 0);
+        assert_null(dotenv.entries);
+    }
+}
+
+/* Settings: each case writes a .env and sets variables, in a directory of its own. */
+
+static char directory[] = "/tmp/test_settings.XXXXXX";
+static char dotenv_path[64];
+static char secret_path[64];
+
+static int make_directory(void **state) {
+    (void)state;
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(dotenv_path, sizeof dotenv_path, "%s/.env", directory);
+    snprintf(secret_path, sizeof secret_path, "%s/secret", directory);
+    return 0;
+}
+
+static int remove_directory(void **state) {
+    (void)state;
+    unlink(dotenv_path);
+    unlink(secret_path);
+    return rmdir(directory);
+}
+
+static void write_file(const char *path, const char *text_) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text_, file);
+    fclose(file);
+}
+
+static const char *const variables[] = {
+    "APP_ID",
+    "APP_ID_FILE",
+    "APP_CERTIFICATE",
+    "APP_CERTIFICATE_FILE",
+    "CORS_ALLOW_ORIGIN",
+    "LOG_LEVEL",
+    "PORT",
+    "SERVER_PORT",
+    "WORKERS",
+    "MAX_CONNECTIONS",
+    "REQUEST_TIMEOUT",
+};
+
+static int clear(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(variables); i++)
+        unsetenv(variables[i]);
+    unlink(dotenv_path);
+    unlink(secret_path);
+    return 0;
+}
+
+static void set_credentials(void) {
+    setenv("APP_ID", app_id, 1);
+    setenv("APP_CERTIFICATE", certificate, 1);
+}
+
+static void expect_refused(const char *part, const char *other_part) {
+    struct settings settings;
+    char error[SETTINGS_ERROR_MAX] = "";
+    assert_false(settings_load(&settings, dotenv_path, error));
+    if (!strstr(error, part) || !strstr(error, other_part))
+        fail_msg("'%s' lacks '%s' or '%s'", error, part, other_part);
+    if (strstr(error, certificate) || strstr(error, "5CFd2fd1"))
+        fail_msg("the certificate stands in '%s'", error);
+    assert_int_equal(settings.app_certificate[0], 0);
+}
+
+static struct settings expect_loaded(void) {
+    struct settings settings;
+    char error[SETTINGS_ERROR_MAX] = "";
+    if (!settings_load(&settings, dotenv_path, error))
+        fail_msg("%s", error);
+    return settings;
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    set_credentials();
+    struct settings settings = expect_loaded();
+    assert_string_equal(settings.app_id, app_id);
+    assert_string_equal(settings.app_certificate, certificate);
+    assert_string_equal(settings.cors_allow_origin, "");
+    assert_int_equal(settings.log_level, LOG_INFO);
+    assert_int_equal(settings.port, 8080);
+    assert_int_equal(settings.workers, 0);
+    assert_int_equal(settings.max_connections, 4096);
+    assert_int_equal(settings.request_timeout, 10);
+}
+
+static void test_environment_wins(void **state) {
+    (void)state;
+    write_file(dotenv_path, "APP_ID=00000000000000000000000000000000\n"
+                            "APP_CERTIFICATE='5CFd2fd1755d40ecb72977518be15d3b'\n"
+                            "export CORS_ALLOW_ORIGIN=\"https://a.example\" # ours\n"
+                            "LOG_LEVEL=debug\nPORT=9000\nWORKERS=3\n");
+    setenv("APP_ID", app_id, 1);
+    setenv("LOG_LEVEL", "error", 1);
+    struct settings settings = expect_loaded();
+    assert_string_equal(settings.app_id, app_id);
+    assert_string_equal(settings.app_certificate, certificate);
+    assert_string_equal(settings.cors_allow_origin, "https://a.example");
+    assert_int_equal(settings.log_level, LOG_ERROR);
+    assert_int_equal(settings.port, 9000);
+    assert_int_equal(settings.workers, 3);
+
+    /* Empty in the environment: closes CORS, but an empty secret can't be meant. */
+    setenv("CORS_ALLOW_ORIGIN", "", 1);
+    setenv("APP_CERTIFICATE", "", 1);
+    settings = expect_loaded();
+    assert_string_equal(settings.cors_allow_origin, "");
+    assert_string_equal(settings.app_certificate, certificate);
+}
+
+static void test_ports(void **state) {
+    (void)state;
+    set_credentials();
+    setenv("SERVER_PORT", "8081", 1);
+    assert_int_equal(expect_loaded().port, 8081);
+    setenv("PORT", "8082", 1);
+    assert_int_equal(expect_loaded().port, 8082);
+    setenv("PORT", "", 1);
+    assert_int_equal(expect_loaded().port, 8081);
+    static const char *const bad[] = {"0", "65536", "-1", "80 ", "8o", "99999999999999999999"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        setenv("PORT", bad[i], 1);
+        expect_refused("PORT", "from 1 to 65535");
+    }
+}
+
+static void test_secret_files(void **state) {
+    (void)state;
+    setenv("APP_ID", app_id, 1);
+    setenv("APP_CERTIFICATE_FILE", secret_path, 1);
+    expect_refused("APP_CERTIFICATE_FILE", "No such file");
+
+    write_file(secret_path, "5CFd2fd1755d40ecb72977518be15d3b\r\n");
+    assert_string_equal(expect_loaded().app_certificate, certificate);
+
+    setenv("APP_CERTIFICATE", certificate, 1);
+    expect_refused("APP_CERTIFICATE and APP_CERTIFICATE_FILE", "one of them");
+    unsetenv("APP_CERTIFICATE");
+
+    write_file(secret_path, "5CFd2fd1755d40ecb72977518be15d3b and more\n");
+    expect_refused("APP_CERTIFICATE is malformed", "32 hexadecimal digits");
+    setenv("APP_CERTIFICATE_FILE", directory, 1);
+    expect_refused("APP_CERTIFICATE_FILE", "directory");
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    expect_refused("APP_ID is missing", "32 hexadecimal digits");
+    setenv("APP_ID", app_id, 1);
+    expect_refused("APP_CERTIFICATE is missing", "32 hexadecimal digits");
+    setenv("APP_CERTIFICATE", "5CFd2fd1755d40ecb72977518be15d3", 1);
+    expect_refused("APP_CERTIFICATE is malformed", "31");
+    setenv("APP_CERTIFICATE", "5CFd2fd1755d40ecb72977518be15d3g", 1);
+    expect_refused("APP_CERTIFICATE is malformed", "32");
+    setenv("APP_CERTIFICATE", certificate, 1);
+    setenv("LOG_LEVEL", "loud", 1);
+    expect_refused("LOG_LEVEL", "error, warning, info or debug");
+    unsetenv("LOG_LEVEL");
+    setenv("WORKERS", "257", 1);
+    expect_refused("WORKERS", "from 0 to 256");
+    unsetenv("WORKERS");
+    write_file(dotenv_path, "PORT=8080\n5CFd2fd1755d40ecb72977518be15d3b\n");
+    expect_refused("line 2", "NAME=value");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dotenv_values),
+        cmocka_unit_test(test_dotenv_errors),
+        cmocka_unit_test_setup(test_defaults, clear),
+        cmocka_unit_test_setup(test_environment_wins, clear),
+        cmocka_unit_test_setup(test_ports, clear),
+        cmocka_unit_test_setup(test_secret_files, clear),
+        cmocka_unit_test_setup(test_refused, clear),
+    };
+    return cmocka_run_group_tests_name("settings", tests, make_directory, remove_directory);
+}
