@@ -50,8 +50,9 @@ static unsigned connections_possible(unsigned wanted) {
         return wanted;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    rlim_t possible = limit.rlim_cur > 2 * DESCRIPTORS_ELSE ? limit.rlim_cur - DESCRIPTORS_ELSE
-                                                            : DESCRIPTORS_ELSE;
+    const rlim_t otherwise_needed = DESCRIPTORS_ELSE;
+    rlim_t possible = limit.rlim_cur > 2 * otherwise_needed ? limit.rlim_cur - otherwise_needed
+                                                            : otherwise_needed;
     if (possible >= wanted)
         return wanted;
     log_line(LOG_WARNING, "MAX_CONNECTIONS is %u, but the limit on open files allows %u", wanted,

@@ -77,8 +77,12 @@ static int open_tcp(const char *address, char *error) {
         snprintf(error, LISTENER_ERROR_MAX, "expected unix:/path or HOST:PORT");
         return -1;
     }
-    memcpy(host, address + bracketed, length - 2 * bracketed);
-    host[length - 2 * bracketed] = '\0';
+    if (bracketed) {
+        address++;
+        length -= 2;
+    }
+    memcpy(host, address, length);
+    host[length] = '\0';
 
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found;

@@ -87,6 +87,10 @@ static bool is_timed(enum state state) {
     return state != FRESH && state != IDLE;
 }
 
+static int64_t request_timeout_ms(const struct worker *worker) {
+    return (int64_t)worker->settings->request_timeout * 1000;
+}
+
 static void set_state(struct worker *worker, struct connection *connection, enum state state,
                       int64_t lasts) {
     worker->timed -= is_timed(connection->state);
@@ -172,7 +176,7 @@ static bool answer(struct worker *worker, struct connection *connection) {
         drop(worker, connection);
         return false;
     }
-    set_state(worker, connection, ANSWERED, worker->settings->request_timeout * 1000);
+    set_state(worker, connection, ANSWERED, request_timeout_ms(worker));
     return true;
 }
 
@@ -205,7 +209,7 @@ static bool serve(struct worker *worker, struct connection *connection) {
         (size_t)got == sizeof worker->peeked)
         return answer(worker, connection);
     if (connection->state != PARTIAL)
-        set_state(worker, connection, PARTIAL, worker->settings->request_timeout * 1000);
+        set_state(worker, connection, PARTIAL, request_timeout_ms(worker));
     return true;
 }
 

@@ -15,7 +15,7 @@ struct agora_text text_cut(struct agora_text *rest, char separator) {
 
 struct quoted quote(struct agora_text value) {
     static const char hex[] = "0123456789ABCDEF";
-    struct quoted quoted;
+    struct quoted quoted = {0};
     char *out = quoted.text;
     for (size_t i = 0; i < value.length; i++) {
         unsigned char byte = (unsigned char)value.data[i];

@@ -14,7 +14,7 @@ static inline struct agora_text text_from(const char *string) {
 
 static inline bool text_equals(struct agora_text text, const char *string) {
     size_t length = strlen(string);
-    return text.length == length && memcmp(text.data, string, length) == 0;
+    return text.length == length && (length == 0 || memcmp(text.data, string, length) == 0);
 }
 
 /* Splits *rest at the first separator: returns what stands before it and moves *rest behind it.

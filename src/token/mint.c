@@ -114,7 +114,7 @@ static void write_message(const struct agora_token *token, struct wire_writer *w
     wire_put_u32(w, token->expire);
     wire_put_u32(w, token->salt);
     wire_put_count(w, token->service_count);
-    for (uint16_t type = SERVICE_TYPE_FIRST; type <= SERVICE_TYPE_LAST; type++)
+    for (int type = SERVICE_TYPE_FIRST; type <= SERVICE_TYPE_LAST; type++)
         for (size_t i = 0; i < token->service_count; i++)
             if (token->services[i].type == type)
                 service_write(&token->services[i], w);

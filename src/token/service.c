@@ -32,19 +32,19 @@ enum agora_token_error service_check(const struct agora_service *service) {
 }
 
 static void write_privileges(const struct agora_service *service, struct wire_writer *w) {
-    wire_put_count(w, service->privilege_count);
-    const struct agora_privilege *last = NULL;
-    for (size_t n = 0; n < service->privilege_count; n++) {
-        const struct agora_privilege *next = NULL;
-        for (size_t i = 0; i < service->privilege_count; i++) {
-            const struct agora_privilege *p = &service->privileges[i];
-            if ((!last || p->privilege > last->privilege) &&
-                (!next || p->privilege < next->privilege))
-                next = p;
-        }
-        wire_put_u16(w, next->privilege);
-        wire_put_u32(w, next->expire);
-        last = next;
+    struct agora_privilege sorted[AGORA_PRIVILEGES_MAX];
+    size_t count = service->privilege_count;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        for (; at > 0 && sorted[at - 1].privilege > service->privileges[i].privilege; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = service->privileges[i];
+    }
+
+    wire_put_count(w, count);
+    for (size_t i = 0; i < count; i++) {
+        wire_put_u16(w, sorted[i].privilege);
+        wire_put_u32(w, sorted[i].expire);
     }
 }
 
