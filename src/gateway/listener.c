@@ -77,11 +77,9 @@ static int open_tcp(const char *address, char *error) {
         snprintf(error, LISTENER_ERROR_MAX, "expected unix:/path or HOST:PORT");
         return -1;
     }
-    if (bracketed) {
-        address++;
+    if (bracketed)
         length -= 2;
-    }
-    memcpy(host, address, length);
+    memcpy(host, bracketed ? address + 1 : address, length);
     host[length] = '\0';
 
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
