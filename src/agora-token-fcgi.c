@@ -92,8 +92,12 @@ int main(int argc, char **argv) {
         }
     }
 
+    if (optind < argc) {
+        fprintf(stderr, "agora-token-fcgi: unexpected argument '%s'; see --help\n", argv[optind]);
+        return EXIT_USAGE;
+    }
     bool inherited = !address && listener_is(STDIN_FILENO);
-    if (optind < argc || (!address && !check && !inherited && !is_cgi())) {
+    if (!address && !check && !inherited && !is_cgi()) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }

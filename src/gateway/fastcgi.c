@@ -1,6 +1,5 @@
 /* The life of the responder: start workers, accept connections for them, stop on a signal. */
 #include <errno.h>
-#include <fcgiapp.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/codec.h"
 #include "gateway/gateway.h"
 #include "gateway/worker.h"
 #include "log.h"
@@ -166,7 +166,7 @@ int fastcgi_serve(const struct settings *settings, int listener) {
     };
     int flags = fcntl(listener, F_GETFL);
     if (server.signal_fd < 0 || server.wake_fd < 0 || flags < 0 ||
-        fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0 || FCGX_Init() != 0 ||
+        fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0 || !codec_start() ||
         !start_workers(&server, settings)) {
         log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
     } else {

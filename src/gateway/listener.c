@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -53,7 +54,8 @@ static bool bind_unix(int fd, const struct sockaddr_un *name) {
 static int open_unix(const char *path, char *error) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     if (*path == '\0' || strlen(path) >= sizeof name.sun_path) {
-        snprintf(error, LISTENER_ERROR_MAX, "a socket's path has 1 to %zu characters",
+        snprintf(error, LISTENER_ERROR_MAX,
+                 "'unix:%.128s' is not valid: use a path of 1 to %zu characters", path,
                  sizeof name.sun_path - 1);
         return -1;
     }
@@ -62,10 +64,19 @@ static int open_unix(const char *path, char *error) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && bind_unix(fd, &name) && listen(fd, SOMAXCONN) == 0)
         return fd;
-    snprintf(error, LISTENER_ERROR_MAX, "%s: %s", path, strerror(errno));
+    snprintf(error, LISTENER_ERROR_MAX, "'unix:%s': %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+/* getaddrinfo takes any number and cuts it to 16 bits. */
+static bool is_port(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 5 || text[digits] != '\0')
+        return false;
+    long port = strtol(text, NULL, 10);
+    return port >= 1 && port <= 65535;
 }
 
 static int open_tcp(const char *address, char *error) {
@@ -73,8 +84,10 @@ static int open_tcp(const char *address, char *error) {
     const char *colon = strrchr(address, ':');
     size_t length = colon ? (size_t)(colon - address) : 0;
     bool bracketed = length > 2 && address[0] == '[' && colon[-1] == ']';
-    if (length == 0 || length >= sizeof host || colon[1] == '\0') {
-        snprintf(error, LISTENER_ERROR_MAX, "expected unix:/path or HOST:PORT");
+    if (length == 0 || length >= sizeof host || !is_port(colon + 1)) {
+        snprintf(error, LISTENER_ERROR_MAX,
+                 "'%.128s' is not valid: use unix:/path or HOST:PORT, with a port from 1 to 65535",
+                 address);
         return -1;
     }
     if (bracketed)
@@ -86,14 +99,14 @@ static int open_tcp(const char *address, char *error) {
     struct addrinfo *found;
     int status = getaddrinfo(host, colon + 1, &hints, &found);
     if (status != 0) {
-        snprintf(error, LISTENER_ERROR_MAX, "%s: %s", address, gai_strerror(status));
+        snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", address, gai_strerror(status));
         return -1;
     }
     int one = 1;
     int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-        snprintf(error, LISTENER_ERROR_MAX, "%s: %s", address, strerror(errno));
+        snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", address, strerror(errno));
         if (fd >= 0)
             close(fd);
         fd = -1;

@@ -5,6 +5,7 @@ enum {
     HEADER_LENGTH = 8,
     VERSION = 0,
     TYPE = 1,
+    REQUEST_ID = 2,
     CONTENT_LENGTH = 4,
     PADDING_LENGTH = 6,
 
@@ -13,20 +14,27 @@ enum {
     STDIN = 5,
 };
 
-bool record_request_is_whole(const uint8_t *data, size_t length) {
-    while (length > 0) {
-        if (data[VERSION] != VERSION_1)
-            return true;
-        if (length < HEADER_LENGTH)
-            return false;
-        size_t content = (size_t)data[CONTENT_LENGTH] << 8 | data[CONTENT_LENGTH + 1];
-        size_t record = HEADER_LENGTH + content + data[PADDING_LENGTH];
-        if (record > length)
-            return false;
-        if (data[TYPE] == ABORT_REQUEST || (data[TYPE] == STDIN && content == 0))
-            return true;
-        data += record;
-        length -= record;
+static size_t big_endian(const uint8_t bytes[static 2]) {
+    return (size_t)bytes[0] << 8 | bytes[1];
+}
+
+size_t record_unit_length(const uint8_t *data, size_t length) {
+    size_t at = 0;
+    while (at < length) {
+        const uint8_t *record = data + at;
+        if (record[VERSION] != VERSION_1)
+            return length;
+        if (length - at < HEADER_LENGTH)
+            return 0;
+        size_t content = big_endian(record + CONTENT_LENGTH);
+        size_t end = at + HEADER_LENGTH + content + record[PADDING_LENGTH];
+        if (end > length)
+            return 0;
+        if (at == 0 && big_endian(record + REQUEST_ID) == 0)
+            return end;
+        if (record[TYPE] == ABORT_REQUEST || (record[TYPE] == STDIN && content == 0))
+            return end;
+        at = end;
     }
-    return false;
+    return 0;
 }

@@ -2,14 +2,14 @@
 #ifndef GATEWAY_RECORD_H
 #define GATEWAY_RECORD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
- * True when data begins with a whole request: every record of it, up to the empty FCGI_STDIN that
- * ends it. Also true of bytes that are no request, as libfcgi then refuses them at once.
+ * The number of bytes, from the first, that libfcgi is to be given at once: a whole request up to
+ * the empty FCGI_STDIN that ends it, or one management record. 0 when not all of that is there yet.
+ * Bytes that are no FastCGI count as whole, since libfcgi then refuses them.
  */
-bool record_request_is_whole(const uint8_t *data, size_t length);
+size_t record_unit_length(const uint8_t *data, size_t length);
 
 #endif

@@ -1,21 +1,17 @@
 /*
- * libfcgi blocks on a connection from the first byte of a request to the last. So a worker calls it
- * only when the whole request waits in the kernel: it looks without taking (MSG_PEEK), and leaves a
- * request that is still on its way where it is. A kept connection that idles costs a descriptor and
- * a few bytes, one that stalls costs the same until its time is up, and libfcgi never waits.
- *
- * Nor does it wait to write. A web server has one request at a time on a connection, so an answer
- * always fits the empty send buffer; where it does not, the peer has not read its earlier answers,
- * the write fails, and libfcgi closes the connection.
+ * What a peer does never makes a worker wait. It reads what has come and goes on; a request that is
+ * not whole yet is kept in memory of its own until the rest comes or its time is up, and so is what
+ * a peer has not taken of its answer. A whole request, by far the most usual case, is answered from
+ * and into the worker's own two buffers, with one read and one write.
  */
 #include "gateway/worker.h"
 
 #include <errno.h>
-#include <fcgiapp.h>
 #include <linux/sockios.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -23,15 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/gateway.h"
+#include "gateway/codec.h"
 #include "gateway/record.h"
 #include "log.h"
 
 enum {
-    /* A body of the largest size with all parameters and record headers; what is longer is cut
-     * off with 413. It must fit the kernel's buffers, see worker_add. */
+    /* A body of the largest size, all parameters and record headers. What is longer is answered
+     * with 413 and cut off. */
     REQUEST_MAX = REQUEST_BODY_MAX + 32 * 1024,
-    SOCKET_BUFFER = 256 * 1024,
+    /* All that the connections of a worker may keep of unfinished requests and untaken answers. */
+    KEPT_MAX = 16 * 1024 * 1024,
     EVENTS_AT_ONCE = 64,
     SWEEP_MS = 1000,
     DRAIN_MS = 1500,
@@ -41,10 +38,15 @@ enum {
 enum state {
     FRESH,     /* no request has come yet */
     IDLE,      /* between requests, for as long as the peer likes */
-    PARTIAL,   /* a request has begun */
-    ANSWERED,  /* the peer has an answer to read */
+    READING,   /* a request has begun; unread holds what has come of it */
+    WRITING,   /* unsent holds what the peer has not taken of its answer; nothing is read */
+    ANSWERED,  /* the kernel has the answer, the peer may not */
     LINGERING, /* closed for writing; what the peer still sends is thrown away */
 };
+
+/* What comes after an answer. LINGER where the rest of a request is still on its way: to close on
+ * bytes that are not read would take the answer from the peer. */
+enum then { KEEP, CLOSE, LINGER };
 
 struct connection {
     struct connection *next;
@@ -52,6 +54,9 @@ struct connection {
     int fd;
     enum state state;
     int64_t deadline; /* where the state is timed */
+    struct buffer unread;
+    struct buffer unsent;
+    enum then then; /* WRITING: what comes after */
 };
 
 struct worker {
@@ -69,12 +74,11 @@ struct worker {
     bool draining;
     int64_t now; /* milliseconds of the monotonic clock */
     int64_t sweep_at;
-    unsigned timed; /* connections that have a deadline */
-    struct api api;
-    struct response response;
-    struct buffer head;
-    char body[REQUEST_BODY_MAX + 1];
-    uint8_t peeked[REQUEST_MAX];
+    unsigned timed; /* connections whose state has a deadline */
+    size_t kept;    /* capacity of all unread and unsent buffers */
+    struct codec codec;
+    struct buffer out;
+    uint8_t in[REQUEST_MAX];
 };
 
 static int64_t monotonic_ms(void) {
@@ -83,12 +87,12 @@ static int64_t monotonic_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool is_timed(enum state state) {
-    return state != FRESH && state != IDLE;
-}
-
 static int64_t request_timeout_ms(const struct worker *worker) {
     return (int64_t)worker->settings->request_timeout * 1000;
+}
+
+static bool is_timed(enum state state) {
+    return state != FRESH && state != IDLE;
 }
 
 static void set_state(struct worker *worker, struct connection *connection, enum state state,
@@ -99,118 +103,174 @@ static void set_state(struct worker *worker, struct connection *connection, enum
     connection->deadline = worker->now + lasts;
 }
 
-/* Closes and frees the connection. fd is -1 where libfcgi has closed it. */
+static void let_go(struct worker *worker, struct buffer *buffer) {
+    worker->kept -= buffer->capacity;
+    buffer_free(buffer);
+}
+
+/* Appends to an unread or unsent buffer. False when there is no room for it. */
+static bool keep(struct worker *worker, struct buffer *buffer, const void *data, size_t length) {
+    worker->kept -= buffer->capacity;
+    buffer_put(buffer, (struct agora_text){data, length});
+    worker->kept += buffer->capacity;
+    if (!buffer->failed && worker->kept <= KEPT_MAX)
+        return true;
+    log_line(LOG_WARNING, "a connection was closed: too much is unfinished on the others");
+    return false;
+}
+
 static void drop(struct worker *worker, struct connection *connection) {
     set_state(worker, connection, IDLE, 0);
+    let_go(worker, &connection->unread);
+    let_go(worker, &connection->unsent);
     *connection->link = connection->next;
     if (connection->next)
         connection->next->link = connection->link;
-    if (connection->fd >= 0)
-        close(connection->fd);
+    close(connection->fd);
     free(connection);
     atomic_fetch_sub(&worker->load, 1);
     if (atomic_load(worker->watched))
         eventfd_write(worker->wake_fd, 1);
 }
 
-/* Reads the body to its end, as what is left of it would be taken for the next request. */
-static void read_body(struct worker *worker, FCGX_Request *fcgi, struct request *request) {
-    int length = FCGX_GetStr(worker->body, (int)sizeof worker->body, fcgi->in);
-    request->body_too_large = length > REQUEST_BODY_MAX;
-    if (!request->body_too_large)
-        request->body = (struct agora_text){worker->body, (size_t)length};
+/* Edge-triggered: what happens wakes the worker once, not for as long as it lasts. */
+static bool watch(const struct worker *worker, struct connection *connection, int operation,
+                  uint32_t also) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | also,
+                                .data.ptr = connection};
+    return epoll_ctl(worker->epoll_fd, operation, connection->fd, &event) == 0;
 }
 
-static void write_answer(struct worker *worker, FCGX_Request *fcgi) {
-    struct agora_text content = response_content(&worker->response);
-    buffer_clear(&worker->head);
-    response_write_head(&worker->response, &worker->head);
-    FCGX_PutStr(worker->head.data, (int)worker->head.length, fcgi->out);
-    if (content.length > 0)
-        FCGX_PutStr(content.data, (int)content.length, fcgi->out);
-}
-
-/* Answers the request that waits on the connection, whole or too long to ever be. False when the
- * connection is gone. */
-static bool answer(struct worker *worker, struct connection *connection) {
-    FCGX_Request fcgi;
-    FCGX_InitRequest(&fcgi, -1, 0);
-    /* An open ipcFd that is kept: FCGX_Accept_r then reads from it in place of accepting. Detached:
-     * when it closes the connection it does so at once and does not wait for the peer. */
-    fcgi.ipcFd = connection->fd;
-    fcgi.keepConnection = 1;
-    fcgi.detached = 1;
-
-    if (FCGX_Accept_r(&fcgi) != 0) {
-        connection->fd = -1;
-        drop(worker, connection);
-        return false;
-    }
-
-    struct request request;
-    bool keep = fcgi.keepConnection && !worker->draining;
-    request_read_environment(&request, fcgi.envp);
-    read_body(worker, &fcgi, &request);
-    gateway_answer(&worker->api, &request, &worker->response);
-    write_answer(worker, &fcgi);
-
-    if (worker->response.body.failed || worker->head.failed) {
-        log_line(LOG_ERROR, "out of memory");
-        keep = false;
-    }
-    fcgi.keepConnection = 1; /* closing is done here */
-    FCGX_Finish_r(&fcgi);
-    connection->fd = fcgi.ipcFd;
-    if (connection->fd < 0) {
-        log_line(LOG_DEBUG, "the peer went away, or does not read its answers");
-        drop(worker, connection);
-        return false;
-    }
-    if (request.body_too_large) {
-        /* To close on unread bytes would take the answer from the peer. */
-        shutdown(connection->fd, SHUT_WR);
-        set_state(worker, connection, LINGERING, LINGER_MS);
-        return true;
-    }
-    if (!keep) {
-        drop(worker, connection);
-        return false;
-    }
-    set_state(worker, connection, ANSWERED, request_timeout_ms(worker));
-    return true;
-}
+/* The steps of serving a connection. Each returns false when the connection has to be dropped. */
 
 static bool throw_away(struct worker *worker, struct connection *connection) {
     ssize_t got;
     do
-        got = recv(connection->fd, worker->peeked, sizeof worker->peeked, MSG_DONTWAIT);
+        got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
     while (got > 0);
-    if (got < 0 && errno == EAGAIN)
+    return got < 0 && errno == EAGAIN;
+}
+
+static bool read_requests(struct worker *worker, struct connection *connection);
+
+/* All of the answer has been handed to the kernel. */
+static bool finish_answer(struct worker *worker, struct connection *connection, enum then then) {
+    switch (worker->draining && then == KEEP ? CLOSE : then) {
+    case KEEP:
+        if (connection->unread.length > 0)
+            set_state(worker, connection, READING, request_timeout_ms(worker));
+        else
+            set_state(worker, connection, ANSWERED, request_timeout_ms(worker));
         return true;
-    drop(worker, connection);
+    case LINGER:
+        shutdown(connection->fd, SHUT_WR);
+        set_state(worker, connection, LINGERING, LINGER_MS);
+        return throw_away(worker, connection);
+    case CLOSE:
+        break;
+    }
     return false;
 }
 
-/* Looks at what waits on the connection and does what can be done now. False when the connection is
- * gone. */
-static bool serve(struct worker *worker, struct connection *connection) {
-    if (connection->state == LINGERING)
-        return throw_away(worker, connection);
+/* Returns how much the kernel took, -1 when the peer has gone. */
+static ssize_t send_some(const struct connection *connection, const struct buffer *buffer) {
+    ssize_t sent = send(connection->fd, buffer->data, buffer->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 && errno == EAGAIN ? 0 : sent;
+}
 
-    ssize_t got =
-        recv(connection->fd, worker->peeked, sizeof worker->peeked, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN)
-        return true;
-    if (got <= 0) {
-        drop(worker, connection);
+static bool send_answer(struct worker *worker, struct connection *connection, enum then then) {
+    ssize_t sent = send_some(connection, &worker->out);
+    if (sent < 0)
         return false;
+    size_t taken = (size_t)sent;
+    if (taken == worker->out.length)
+        return finish_answer(worker, connection, then);
+
+    connection->then = then;
+    set_state(worker, connection, WRITING, request_timeout_ms(worker));
+    return keep(worker, &connection->unsent, worker->out.data + taken,
+                worker->out.length - taken) &&
+           watch(worker, connection, EPOLL_CTL_MOD, EPOLLOUT);
+}
+
+static bool send_more(struct worker *worker, struct connection *connection) {
+    struct buffer *unsent = &connection->unsent;
+    ssize_t sent = send_some(connection, unsent);
+    if (sent < 0)
+        return false;
+    unsent->length -= (size_t)sent;
+    memmove(unsent->data, unsent->data + sent, unsent->length);
+    if (unsent->length > 0)
+        return true;
+
+    let_go(worker, unsent);
+    return finish_answer(worker, connection, connection->then) &&
+           watch(worker, connection, EPOLL_CTL_MOD, 0) && read_requests(worker, connection);
+}
+
+/* Answers all whole requests in data, in one go, and keeps what follows them. */
+static bool answer(struct worker *worker, struct connection *connection, const uint8_t *data,
+                   size_t length) {
+    size_t at = 0;
+    enum then then = KEEP;
+    buffer_clear(&worker->out);
+    while (at < length && then == KEEP) {
+        size_t unit = record_unit_length(data + at, length - at);
+        bool is_cut = unit == 0 && length - at >= REQUEST_MAX;
+        if (is_cut)
+            unit = length - at;
+        if (unit == 0)
+            break;
+        bool may_keep = codec_answer(&worker->codec, data + at, unit, &worker->out);
+        then = is_cut ? LINGER : may_keep ? KEEP : CLOSE;
+        at += unit;
     }
-    if (record_request_is_whole(worker->peeked, (size_t)got) ||
-        (size_t)got == sizeof worker->peeked)
-        return answer(worker, connection);
-    if (connection->state != PARTIAL)
-        set_state(worker, connection, PARTIAL, request_timeout_ms(worker));
+
+    struct buffer unread = connection->unread;
+    connection->unread = (struct buffer){0};
+    bool kept =
+        then != KEEP || at == length || keep(worker, &connection->unread, data + at, length - at);
+    let_go(worker, &unread);
+    if (!kept || (worker->out.length == 0 && then != KEEP))
+        return false;
+    if (worker->out.length > 0)
+        return send_answer(worker, connection, then);
+    if (connection->state != READING)
+        set_state(worker, connection, READING, request_timeout_ms(worker));
     return true;
+}
+
+static bool read_requests(struct worker *worker, struct connection *connection) {
+    ssize_t got;
+    do {
+        got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
+        if (got <= 0)
+            return got < 0 && errno == EAGAIN;
+        bool stays = connection->unread.length == 0
+                         ? answer(worker, connection, worker->in, (size_t)got)
+                         : keep(worker, &connection->unread, worker->in, (size_t)got) &&
+                               answer(worker, connection, (const uint8_t *)connection->unread.data,
+                                      connection->unread.length);
+        if (!stays)
+            return false;
+        /* A full buffer may have left bytes behind, of which no event will tell. */
+    } while (got == sizeof worker->in && connection->state != WRITING &&
+             connection->state != LINGERING);
+    return true;
+}
+
+/* Does all that can be done now. The one place but for the clock that drops a connection. */
+static void serve(struct worker *worker, struct connection *connection, bool peer_has_closed) {
+    bool stays = connection->state == LINGERING ? throw_away(worker, connection)
+                 : connection->state == WRITING ? send_more(worker, connection)
+                                                : read_requests(worker, connection);
+    /* What the peer had sent is answered; all that may be left to do is to write. */
+    if (stays && peer_has_closed) {
+        connection->then = CLOSE;
+        stays = connection->state == WRITING;
+    }
+    if (!stays)
+        drop(worker, connection);
 }
 
 static void adopt_added(struct worker *worker) {
@@ -241,12 +301,15 @@ static void sweep(struct worker *worker) {
             set_state(worker, connection, IDLE, 0);
             continue;
         }
-        log_line(LOG_WARNING, "a connection was closed: %s in time",
-                 connection->state == PARTIAL ? "its request was not complete"
-                                              : "its answer was not read");
+        log_line(LOG_WARNING, "a connection was closed: its %s in time",
+                 connection->state == READING ? "request was not complete" : "answer was not read");
         drop(worker, connection);
     }
     worker->sweep_at = worker->now + SWEEP_MS;
+}
+
+static bool is_between_requests(const struct connection *connection) {
+    return connection->state == IDLE || connection->state == ANSWERED;
 }
 
 /* Closes what idles. A request that comes in between is caught: once reading is shut down no more
@@ -257,11 +320,10 @@ static void begin_draining(struct worker *worker) {
     for (struct connection *connection = worker->connections, *next; connection;
          connection = next) {
         next = connection->next;
-        char byte;
-        if ((connection->state == IDLE || connection->state == ANSWERED) &&
-            recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
-            shutdown(connection->fd, SHUT_RD);
-        serve(worker, connection);
+        if (!is_between_requests(connection))
+            continue;
+        shutdown(connection->fd, SHUT_RD);
+        serve(worker, connection, false);
     }
 }
 
@@ -288,11 +350,10 @@ static void *run(void *argument) {
         bool stop = false;
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
-            if (!connection)
+            if (connection)
+                serve(worker, connection, events[i].events & (EPOLLRDHUP | EPOLLHUP));
+            else
                 stop = true;
-            /* The peer has closed its side: what it had sent is answered, no more will come. */
-            else if (serve(worker, connection) && events[i].events & (EPOLLRDHUP | EPOLLHUP))
-                drop(worker, connection);
         }
         if (stop && !worker->draining) {
             drained_at = worker->now + DRAIN_MS;
@@ -311,9 +372,9 @@ static void free_worker(struct worker *worker) {
         close(worker->epoll_fd);
     if (worker->stop_fd >= 0)
         close(worker->stop_fd);
-    agora_minter_free(worker->api.minter);
-    buffer_free(&worker->response.body);
-    buffer_free(&worker->head);
+    agora_minter_free(worker->codec.api.minter);
+    codec_free(&worker->codec);
+    buffer_free(&worker->out);
     free(worker);
 }
 
@@ -325,13 +386,12 @@ struct worker *worker_start(const struct settings *settings, int wake_fd,
     worker->settings = settings;
     worker->wake_fd = wake_fd;
     worker->watched = watched;
-    worker->api = (struct api){.settings = settings, .minter = agora_minter_new()};
+    worker->codec.api = (struct api){.settings = settings, .minter = agora_minter_new()};
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-    /* The one event without a connection. Edge-triggered, so that it comes once. */
-    struct epoll_event stop = {.events = EPOLLIN | EPOLLET};
-    if (worker->api.minter && worker->epoll_fd >= 0 && worker->stop_fd >= 0 &&
+    struct epoll_event stop = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
+    if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->stop_fd >= 0 &&
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->stop_fd, &stop) == 0 &&
         pthread_create(&worker->thread, NULL, run, worker) == 0)
         return worker;
@@ -345,23 +405,14 @@ void worker_add(struct worker *worker, int fd) {
         close(fd);
         return;
     }
-    /* Room for the largest answer, and over TCP for the largest request, which is not taken out of
-     * the kernel before it is whole. */
-    const int room = SOCKET_BUFFER;
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-
     connection->fd = fd;
     connection->next = atomic_load(&worker->added);
     while (!atomic_compare_exchange_weak(&worker->added, &connection->next, connection))
         ;
     atomic_fetch_add(&worker->load, 1);
-
-    /* Edge-triggered: a request that is still on its way wakes the worker when more of it comes,
-     * not for as long as it waits. */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
-    if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-        shutdown(fd, SHUT_RDWR); /* the connection is the worker's by now; it goes when that ends */
+    /* From here on the connection is the worker's, who drops it at the latest when it ends. */
+    if (!watch(worker, connection, EPOLL_CTL_ADD, 0))
+        shutdown(fd, SHUT_RDWR);
 }
 
 unsigned worker_load(const struct worker *worker) {

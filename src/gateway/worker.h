@@ -2,6 +2,8 @@
 #ifndef GATEWAY_WORKER_H
 #define GATEWAY_WORKER_H
 
+#include <stdbool.h>
+
 #include "config.h"
 
 struct worker;

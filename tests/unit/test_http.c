@@ -183,15 +183,23 @@ static void test_record(void **state) {
         /* On the heap and of this very size, for the sanitizer to see a read past it. */
         uint8_t *part = malloc(length + 1);
         memcpy(part, whole, length);
-        assert_false(record_request_is_whole(part, length));
+        assert_int_equal(record_unit_length(part, length), 0);
         free(part);
     }
-    assert_true(record_request_is_whole(whole, sizeof whole));
+    assert_int_equal(record_unit_length(whole, sizeof whole), sizeof whole);
+
+    uint8_t two[2 * sizeof whole];
+    memcpy(two, whole, sizeof whole);
+    memcpy(two + sizeof whole, whole, sizeof whole);
+    assert_int_equal(record_unit_length(two, sizeof two), sizeof whole);
 
     static const uint8_t http[] = "GET / HTTP/1.1";
-    assert_true(record_request_is_whole(http, 1));
-    static const uint8_t aborted[] = {1, 2, 0, 1, 0, 0, 0, 0};
-    assert_true(record_request_is_whole(aborted, sizeof aborted));
+    assert_int_equal(record_unit_length(http, 5), 5);
+    static const uint8_t aborted[] = {1, 2, 0, 1, 0, 0, 0, 0, 1};
+    assert_int_equal(record_unit_length(aborted, sizeof aborted), 8);
+    static const uint8_t management[] = {1, 9, 0, 0, 0, 2, 0, 0, 0, 0, 1, 1};
+    assert_int_equal(record_unit_length(management, 9), 0);
+    assert_int_equal(record_unit_length(management, sizeof management), 10);
 }
 
 int main(void) {

@@ -1,0 +1,117 @@
+/*
+ * libfcgi is made of the protocol (fcgiapp.c) and, below it, a layer for the operating system whose
+ * functions <fcgios.h> declares. The protocol blocks a thread in that layer for as long as a
+ * request is on its way or an answer is not taken. So this file takes the place of the layer's
+ * three functions for connections: they read from and write to memory, and sockets are left to the
+ * worker. The dynamic linker prefers a program's own definitions; codec_start makes sure that it
+ * did.
+ */
+#include "gateway/codec.h"
+
+#include <fcgiapp.h>
+#include <fcgios.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+#include "log.h"
+
+/* What this thread's request is read from and its answer written to. */
+static _Thread_local struct {
+    const uint8_t *in;
+    size_t in_left;
+    struct buffer *out;
+} memory;
+
+int OS_Read(int fd, char *buffer, size_t size) {
+    (void)fd;
+    size_t count = size < memory.in_left ? size : memory.in_left;
+    memcpy(buffer, memory.in, count);
+    memory.in += count;
+    memory.in_left -= count;
+    return (int)count;
+}
+
+int OS_Write(int fd, char *buffer, size_t size) {
+    (void)fd;
+    buffer_put(memory.out, (struct agora_text){buffer, size});
+    return memory.out->failed ? -1 : (int)size;
+}
+
+int OS_IpcClose(int fd, int shut_down) {
+    (void)fd;
+    (void)shut_down;
+    return 0;
+}
+
+/* An open connection for libfcgi, which then reads its next request in place of accepting one. */
+static void open_memory(FCGX_Request *fcgi, const uint8_t *data, size_t length,
+                        struct buffer *out) {
+    memory.in = data;
+    memory.in_left = length;
+    memory.out = out;
+    FCGX_InitRequest(fcgi, -1, 0);
+    fcgi->ipcFd = 0; /* any number that is one */
+    fcgi->keepConnection = 1;
+}
+
+void codec_free(struct codec *codec) {
+    buffer_free(&codec->response.body);
+    buffer_free(&codec->head);
+}
+
+static void read_body(struct codec *codec, FCGX_Request *fcgi, struct request *request) {
+    int length = FCGX_GetStr(codec->body, (int)sizeof codec->body, fcgi->in);
+    request->body_too_large = length > REQUEST_BODY_MAX;
+    if (!request->body_too_large)
+        request->body = (struct agora_text){codec->body, (size_t)length};
+}
+
+static void write_answer(struct codec *codec, FCGX_Request *fcgi) {
+    struct agora_text content = response_content(&codec->response);
+    buffer_clear(&codec->head);
+    response_write_head(&codec->response, &codec->head);
+    FCGX_PutStr(codec->head.data, (int)codec->head.length, fcgi->out);
+    if (content.length > 0)
+        FCGX_PutStr(content.data, (int)content.length, fcgi->out);
+}
+
+bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, struct buffer *out) {
+    FCGX_Request fcgi;
+    size_t length_before = out->length;
+    open_memory(&fcgi, data, length, out);
+    if (FCGX_Accept_r(&fcgi) != 0)
+        return out->length > length_before; /* a management record has an answer but no request */
+
+    struct request request;
+    bool keep = fcgi.keepConnection;
+    request_read_environment(&request, fcgi.envp);
+    read_body(codec, &fcgi, &request);
+    gateway_answer(&codec->api, &request, &codec->response);
+    write_answer(codec, &fcgi);
+    FCGX_Finish_r(&fcgi);
+
+    if (codec->response.body.failed || codec->head.failed || out->failed) {
+        log_line(LOG_ERROR, "out of memory");
+        return false;
+    }
+    return keep && !request.body_too_large;
+}
+
+bool codec_start(void) {
+    /* FCGI_BEGIN_REQUEST and the ends of FCGI_PARAMS and FCGI_STDIN: the shortest request. */
+    static const uint8_t shortest[] = {
+        1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0,
+        1, 4, 0, 1, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0,
+    };
+    FCGX_Request fcgi;
+    struct buffer out = {0};
+    if (FCGX_Init() != 0)
+        return false;
+    open_memory(&fcgi, shortest, sizeof shortest, &out);
+    bool accepted = FCGX_Accept_r(&fcgi) == 0;
+    if (accepted)
+        FCGX_Finish_r(&fcgi);
+    bool answered = out.length > 0;
+    buffer_free(&out);
+    return accepted && answered;
+}
