@@ -48,22 +48,18 @@ static bool is_cgi(void) {
     return getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD");
 }
 
-static int serve_address(const struct settings *settings, const char *address) {
-    char error[LISTENER_ERROR_MAX];
-    int listener = listener_open(address, error);
-    if (listener < 0) {
-        log_line(LOG_ERROR, "--listen: %s", error);
-        return EXIT_FAILURE;
+static int serve_fastcgi(struct settings *settings, struct listener *listener,
+                         const char *address) {
+    if (address) {
+        char error[LISTENER_ERROR_MAX];
+        if (!listener_open(listener, address, error)) {
+            log_line(LOG_ERROR, "--listen: %s", error);
+            return EXIT_FAILURE;
+        }
     }
-    log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on %s", address);
-    int status = fastcgi_serve(settings, listener);
-    listener_remove(address);
-    return status;
-}
-
-static int serve_inherited(const struct settings *settings) {
-    log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on the inherited socket");
-    return fastcgi_serve(settings, STDIN_FILENO);
+    log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on %s",
+             address ? address : "the socket that it was started with");
+    return fastcgi_serve(settings, listener);
 }
 
 int main(int argc, char **argv) {
@@ -96,29 +92,28 @@ int main(int argc, char **argv) {
         fprintf(stderr, "agora-token-fcgi: unexpected argument '%s'; see --help\n", argv[optind]);
         return EXIT_USAGE;
     }
-    bool inherited = !address && listener_is(STDIN_FILENO);
+    struct listener listener;
+    bool inherited = !address && listener_inherit(&listener);
     if (!address && !check && !inherited && !is_cgi()) {
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
 
-    struct settings settings;
     char error[SETTINGS_ERROR_MAX];
-    if (!settings_load(&settings, ".env", error)) {
+    struct settings *settings = settings_load(SETTINGS_DOTENV, error);
+    if (!settings) {
         log_line(LOG_ERROR, "%s", error);
         return EXIT_FAILURE;
     }
-    log_set_level(settings.log_level);
+    log_set_level(settings->log_level);
 
     int status = EXIT_SUCCESS;
     if (check)
-        settings_print(&settings, stdout);
-    else if (address)
-        status = serve_address(&settings, address);
-    else if (inherited)
-        status = serve_inherited(&settings);
+        settings_print(settings, stdout);
+    else if (address || inherited)
+        status = serve_fastcgi(settings, &listener, address);
     else
-        status = cgi_serve(&settings);
-    settings_wipe(&settings);
+        status = cgi_serve(settings);
+    settings_release(settings);
     return status;
 }

@@ -152,14 +152,17 @@ static bool load_one(const struct setting *setting, const struct dotenv *dotenv,
     return parse(setting, value, settings, error);
 }
 
-bool settings_load(struct settings *settings, const char *dotenv_path,
-                   char error[static SETTINGS_ERROR_MAX]) {
+struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]) {
     bool loaded = false;
     struct dotenv dotenv = {0};
-    *settings = (struct settings){0};
+    struct settings *settings = calloc(1, sizeof *settings);
     char *content = malloc(FILE_MAX);
-    if (!content)
-        return fail(error, "out of memory");
+    if (settings)
+        settings->holders = 1;
+    if (!settings || !content) {
+        fail(error, "out of memory");
+        goto out;
+    }
 
     if (read_file(dotenv_path, content)) {
         int line = dotenv_parse(content, &dotenv);
@@ -179,18 +182,29 @@ bool settings_load(struct settings *settings, const char *dotenv_path,
         loaded = load_one(&table[i], &dotenv, content, settings, error);
 out:
     dotenv_free(&dotenv);
-    OPENSSL_cleanse(content, FILE_MAX);
+    if (content)
+        OPENSSL_cleanse(content, FILE_MAX);
     free(content);
-    if (!loaded)
-        settings_wipe(settings);
-    return loaded;
+    if (!loaded) {
+        settings_release(settings);
+        settings = NULL;
+    }
+    return settings;
+}
+
+struct settings *settings_hold(struct settings *settings) {
+    atomic_fetch_add(&settings->holders, 1);
+    return settings;
+}
+
+void settings_release(struct settings *settings) {
+    if (!settings || atomic_fetch_sub(&settings->holders, 1) > 1)
+        return;
+    OPENSSL_cleanse(settings, sizeof *settings);
+    free(settings);
 }
 
 void settings_print(const struct settings *settings, FILE *out) {
     fprintf(out, "port=%u\nworkers=%u\nmax_connections=%u\nrequest_timeout=%u\n", settings->port,
             settings->workers, settings->max_connections, settings->request_timeout);
-}
-
-void settings_wipe(struct settings *settings) {
-    OPENSSL_cleanse(settings, sizeof *settings);
 }

@@ -2,13 +2,16 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "agora_token.h"
 #include "log.h"
 
+/* Constant once loaded, so that threads share them; see settings_hold. */
 struct settings {
+    atomic_uint holders;
     char app_id[AGORA_HEX_LENGTH + 1];
     char app_certificate[AGORA_HEX_LENGTH + 1];
     char cors_allow_origin[4096];
@@ -19,19 +22,25 @@ struct settings {
     unsigned request_timeout; /* seconds in which a request that has begun must be complete */
 };
 
+#define SETTINGS_DOTENV ".env"
+
 enum { SETTINGS_ERROR_MAX = 512 };
 
 /*
  * Reads the settings. A variable of the environment wins over the same one in the file dotenv_path,
- * which need not exist. On a missing, malformed or contradictory setting returns false with a
- * sentence in error that names the setting and what is expected, and never a secret's value.
+ * which need not exist. The caller holds the result. On a missing, malformed or contradictory
+ * setting returns NULL with a sentence in error that names the setting and what is expected, and
+ * never a secret's value.
  */
-bool settings_load(struct settings *settings, const char *dotenv_path,
-                   char error[static SETTINGS_ERROR_MAX]);
+struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]);
+
+/* One more holder; returns its argument. */
+struct settings *settings_hold(struct settings *settings);
+
+/* One holder less. The last one wipes and frees. NULL is allowed. */
+void settings_release(struct settings *settings);
 
 /* Prints name=value lines, without secrets. */
 void settings_print(const struct settings *settings, FILE *out);
-
-void settings_wipe(struct settings *settings);
 
 #endif

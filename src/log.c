@@ -9,7 +9,7 @@
 static const char *const names[] = {
     [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
-static enum log_level most_verbose = LOG_INFO;
+static _Atomic enum log_level most_verbose = LOG_INFO;
 
 bool log_level_from_name(const char *name, enum log_level *level) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -9,7 +9,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* "error", "warning", "info" or "debug"; false for any other name. */
 bool log_level_from_name(const char *name, enum log_level *level);
 
-/* To be called before threads start; until then the level is info. */
+/* Info until this is called. */
 void log_set_level(enum log_level level);
 
 bool log_enabled(enum log_level level);

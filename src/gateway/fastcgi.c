@@ -17,6 +17,7 @@
 
 #include "gateway/codec.h"
 #include "gateway/gateway.h"
+#include "gateway/notify.h"
 #include "gateway/worker.h"
 #include "log.h"
 
@@ -27,7 +28,8 @@ enum {
 };
 
 struct server {
-    int listener;
+    struct settings *settings;
+    struct listener *listener;
     int signal_fd;
     int wake_fd;         /* a worker has closed a connection ... */
     atomic_bool is_full; /* ... while there was no room for another */
@@ -64,6 +66,7 @@ static unsigned connections_possible(unsigned wanted) {
 static int open_signals(void) {
     sigset_t signals;
     sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1); /* how FastCGI process managers ask for a soft stop */
@@ -95,7 +98,7 @@ static bool accept_waiting(struct server *server, unsigned most) {
             atomic_store(&server->is_full, true);
             return true;
         }
-        int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(server->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             int one = 1;
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -110,6 +113,23 @@ static bool accept_waiting(struct server *server, unsigned most) {
     return true;
 }
 
+static void reload(struct server *server) {
+    char error[SETTINGS_ERROR_MAX];
+    notify("RELOADING=1");
+    struct settings *settings = settings_load(SETTINGS_DOTENV, error);
+    if (settings) {
+        for (unsigned i = 0; i < server->worker_count; i++)
+            worker_use(server->workers[i], settings);
+        settings_release(server->settings);
+        server->settings = settings;
+        log_set_level(settings->log_level);
+        log_line(LOG_INFO, "the settings were read again and are in use");
+    } else {
+        log_line(LOG_ERROR, "the settings stay as they were: %s", error);
+    }
+    notify("READY=1");
+}
+
 /* Until a signal says stop. */
 static void accept_loop(struct server *server) {
     bool exhausted = false;
@@ -118,13 +138,17 @@ static void accept_loop(struct server *server) {
         struct pollfd fds[] = {
             {.fd = server->signal_fd, .events = POLLIN},
             {.fd = server->wake_fd, .events = POLLIN},
-            {.fd = accepting ? server->listener : -1, .events = POLLIN},
+            {.fd = accepting ? server->listener->fd : -1, .events = POLLIN},
         };
         poll(fds, 3, exhausted ? EXHAUSTED_PAUSE_MS : -1);
         exhausted = false;
 
-        if (fds[0].revents)
-            return;
+        struct signalfd_siginfo signal_;
+        while (read(server->signal_fd, &signal_, sizeof signal_) == sizeof signal_) {
+            if (signal_.ssi_signo != SIGHUP)
+                return;
+            reload(server);
+        }
         if (fds[1].revents) {
             eventfd_t ignored;
             eventfd_read(server->wake_fd, &ignored);
@@ -136,11 +160,11 @@ static void accept_loop(struct server *server) {
     }
 }
 
-static bool start_workers(struct server *server, const struct settings *settings) {
-    unsigned wanted = settings->workers > 0 ? settings->workers : core_count();
+static bool start_workers(struct server *server) {
+    unsigned wanted = server->settings->workers > 0 ? server->settings->workers : core_count();
     server->workers = calloc(wanted, sizeof(struct worker *));
     while (server->workers && server->worker_count < wanted) {
-        struct worker *worker = worker_start(settings, server->wake_fd, &server->is_full);
+        struct worker *worker = worker_start(server->settings, server->wake_fd, &server->is_full);
         if (!worker)
             return false;
         server->workers[server->worker_count++] = worker;
@@ -156,32 +180,36 @@ static void stop_workers(struct server *server) {
     free(server->workers);
 }
 
-int fastcgi_serve(const struct settings *settings, int listener) {
+int fastcgi_serve(struct settings *settings, struct listener *listener) {
     int status = EXIT_FAILURE;
     struct server server = {
+        .settings = settings_hold(settings),
         .listener = listener,
         .signal_fd = open_signals(),
         .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .max_connections = connections_possible(settings->max_connections),
     };
-    int flags = fcntl(listener, F_GETFL);
+    int flags = fcntl(listener->fd, F_GETFL);
     if (server.signal_fd < 0 || server.wake_fd < 0 || flags < 0 ||
-        fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0 || !codec_start() ||
-        !start_workers(&server, settings)) {
+        fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !codec_start() ||
+        !start_workers(&server)) {
         log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
     } else {
         log_line(LOG_INFO, "ready: %u workers, up to %u connections", server.worker_count,
                  server.max_connections);
+        notify("READY=1");
         accept_loop(&server);
+        notify("STOPPING=1");
         /* Those that have connected by now were accepted as far as they can see. */
         accept_waiting(&server, server.max_connections);
         log_line(LOG_INFO, "stopping: %u connections", connection_count(&server));
         status = EXIT_SUCCESS;
     }
-    close(listener);
+    listener_close(listener);
     stop_workers(&server);
     close(server.wake_fd);
     close(server.signal_fd);
+    settings_release(server.settings);
     if (status == EXIT_SUCCESS)
         log_line(LOG_INFO, "stopped");
     return status;

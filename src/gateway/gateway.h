@@ -6,17 +6,19 @@
 
 #include "api/api.h"
 #include "config.h"
+#include "gateway/listener.h"
 
 /* Answers the one request that environ and standard input hold, on standard output. Returns the
  * exit status of the process. */
 int cgi_serve(const struct settings *settings);
 
 /*
- * Serves FastCGI requests from a listening socket until SIGTERM or SIGINT; then answers what has
- * begun and returns 0, within two seconds. Closes the listener. To be called with one thread
+ * Serves FastCGI requests from a listening socket. On SIGHUP reads the settings again, for requests
+ * to come, and keeps the old ones if the new are wrong. On SIGTERM, SIGINT or SIGUSR1 answers what
+ * has begun, closes the listener and returns within two seconds. To be called with one thread
  * running. Returns the exit status of the process.
  */
-int fastcgi_serve(const struct settings *settings, int listener);
+int fastcgi_serve(struct settings *settings, struct listener *listener);
 
 /* Answers, and logs what went wrong with the method and path. */
 void gateway_answer(struct api *api, const struct request *request, struct response *response);

@@ -1,6 +1,7 @@
 #include "gateway/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,26 @@ static const char *unix_path(const char *address) {
     return strncmp(address, unix_prefix, length) == 0 ? address + length : NULL;
 }
 
-bool listener_is(int fd) {
+static bool is_listening(int fd) {
     int listening = 0;
     socklen_t length = sizeof listening;
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening;
+}
+
+/* sd_listen_fds(3): the sockets begin at descriptor 3 and are meant for the process LISTEN_PID. */
+static int activated(void) {
+    enum { FIRST = 3 };
+    const char *pid = getenv("LISTEN_PID");
+    const char *count = getenv("LISTEN_FDS");
+    bool ours = pid && count && strtol(pid, NULL, 10) == getpid() && strtol(count, NULL, 10) >= 1;
+    return ours && is_listening(FIRST) ? FIRST : -1;
+}
+
+bool listener_inherit(struct listener *listener) {
+    *listener = (struct listener){.fd = activated()};
+    if (listener->fd < 0 && is_listening(STDIN_FILENO))
+        listener->fd = STDIN_FILENO;
+    return listener->fd >= 0 && fcntl(listener->fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 /* Nobody accepts at a socket file that a crashed process left behind. Only ever true of a socket,
@@ -115,13 +132,22 @@ static int open_tcp(const char *address, char *error) {
     return fd;
 }
 
-int listener_open(const char *address, char error[static LISTENER_ERROR_MAX]) {
-    const char *path = unix_path(address);
-    return path ? open_unix(path, error) : open_tcp(address, error);
+bool listener_open(struct listener *listener, const char *address,
+                   char error[static LISTENER_ERROR_MAX]) {
+    struct stat status;
+    *listener = (struct listener){.path = unix_path(address)};
+    listener->fd = listener->path ? open_unix(listener->path, error) : open_tcp(address, error);
+    if (listener->fd >= 0 && listener->path && lstat(listener->path, &status) == 0) {
+        listener->device = status.st_dev;
+        listener->inode = status.st_ino;
+    }
+    return listener->fd >= 0;
 }
 
-void listener_remove(const char *address) {
-    const char *path = unix_path(address);
-    if (path)
-        unlink(path);
+void listener_close(struct listener *listener) {
+    struct stat status;
+    if (listener->path && lstat(listener->path, &status) == 0 &&
+        status.st_dev == listener->device && status.st_ino == listener->inode)
+        unlink(listener->path);
+    close(listener->fd);
 }

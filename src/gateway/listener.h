@@ -3,20 +3,33 @@
 #define GATEWAY_LISTENER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum { LISTENER_ERROR_MAX = 256 };
 
-/* True for an open, listening stream socket, as spawn-fcgi and mod_fcgid leave on descriptor 0. */
-bool listener_is(int fd);
+struct listener {
+    int fd;
+    const char *path; /* of the socket file that listener_open made, else NULL */
+    dev_t device;     /* which file that is */
+    ino_t inode;
+};
 
 /*
- * Opens "unix:/path" or "HOST:PORT" ("[HOST]:PORT" for IPv6). The mode of a socket file follows the
- * umask. A socket file that nobody serves any more is replaced, one in use is not. Returns the
- * descriptor, or -1 with a sentence in error.
+ * The listening socket that a service manager or a process manager left to this process: descriptor
+ * 3 by LISTEN_FDS and LISTEN_PID (systemd), else standard input (spawn-fcgi, mod_fcgid). False when
+ * there is none.
  */
-int listener_open(const char *address, char error[static LISTENER_ERROR_MAX]);
+bool listener_inherit(struct listener *listener);
 
-/* Removes the socket file of a "unix:" address. */
-void listener_remove(const char *address);
+/*
+ * Opens "unix:/path" or "HOST:PORT" ("[HOST]:PORT" for IPv6). The address must outlive the
+ * listener. The mode of a socket file follows the umask. A socket file that nobody serves any more
+ * is replaced, one in use is not. On failure returns false with a sentence in error.
+ */
+bool listener_open(struct listener *listener, const char *address,
+                   char error[static LISTENER_ERROR_MAX]);
+
+/* Closes, and removes the socket file, unless a successor has put its own in the place. */
+void listener_close(struct listener *listener);
 
 #endif

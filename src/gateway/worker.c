@@ -62,15 +62,17 @@ struct connection {
 struct worker {
     pthread_t thread;
     int epoll_fd;
-    int stop_fd;
+    int told_fd; /* an eventfd: next_settings or stopping has changed */
     int wake_fd;
     const _Atomic bool *watched;
     atomic_uint load;
     _Atomic(struct connection *) added; /* handed over, not yet seen by the thread */
+    _Atomic(struct settings *) next_settings;
+    atomic_bool stopping;
 
     /* The thread's own. */
     struct connection *connections;
-    const struct settings *settings;
+    struct settings *settings;
     bool draining;
     int64_t now; /* milliseconds of the monotonic clock */
     int64_t sweep_at;
@@ -327,6 +329,15 @@ static void begin_draining(struct worker *worker) {
     }
 }
 
+static void take_settings(struct worker *worker) {
+    struct settings *next = atomic_exchange(&worker->next_settings, NULL);
+    if (!next)
+        return;
+    settings_release(worker->settings);
+    worker->settings = next;
+    worker->codec.api.settings = next;
+}
+
 static int timeout(const struct worker *worker, int64_t drained_at) {
     int64_t until = worker->draining ? drained_at : worker->sweep_at;
     if (!worker->draining && worker->timed == 0)
@@ -346,16 +357,14 @@ static void *run(void *argument) {
             epoll_wait(worker->epoll_fd, events, EVENTS_AT_ONCE, timeout(worker, drained_at));
         worker->now = monotonic_ms();
         adopt_added(worker);
+        take_settings(worker);
 
-        bool stop = false;
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (connection)
                 serve(worker, connection, events[i].events & (EPOLLRDHUP | EPOLLHUP));
-            else
-                stop = true;
         }
-        if (stop && !worker->draining) {
+        if (!worker->draining && atomic_load(&worker->stopping)) {
             drained_at = worker->now + DRAIN_MS;
             begin_draining(worker);
         }
@@ -370,29 +379,30 @@ static void *run(void *argument) {
 static void free_worker(struct worker *worker) {
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
-    if (worker->stop_fd >= 0)
-        close(worker->stop_fd);
+    if (worker->told_fd >= 0)
+        close(worker->told_fd);
+    settings_release(worker->settings);
+    settings_release(worker->next_settings);
     agora_minter_free(worker->codec.api.minter);
     codec_free(&worker->codec);
     buffer_free(&worker->out);
     free(worker);
 }
 
-struct worker *worker_start(const struct settings *settings, int wake_fd,
-                            const _Atomic bool *watched) {
+struct worker *worker_start(struct settings *settings, int wake_fd, const _Atomic bool *watched) {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return NULL;
-    worker->settings = settings;
+    worker->settings = settings_hold(settings);
     worker->wake_fd = wake_fd;
     worker->watched = watched;
     worker->codec.api = (struct api){.settings = settings, .minter = agora_minter_new()};
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker->told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-    struct epoll_event stop = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
-    if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->stop_fd >= 0 &&
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->stop_fd, &stop) == 0 &&
+    struct epoll_event told = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
+    if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->told_fd >= 0 &&
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->told_fd, &told) == 0 &&
         pthread_create(&worker->thread, NULL, run, worker) == 0)
         return worker;
     free_worker(worker);
@@ -419,8 +429,14 @@ unsigned worker_load(const struct worker *worker) {
     return atomic_load(&worker->load);
 }
 
+void worker_use(struct worker *worker, struct settings *settings) {
+    settings_release(atomic_exchange(&worker->next_settings, settings_hold(settings)));
+    eventfd_write(worker->told_fd, 1);
+}
+
 void worker_stop(struct worker *worker) {
-    eventfd_write(worker->stop_fd, 1);
+    atomic_store(&worker->stopping, true);
+    eventfd_write(worker->told_fd, 1);
 }
 
 void worker_join(struct worker *worker) {

@@ -10,8 +10,10 @@ struct worker;
 
 /* Starts a thread. wake_fd: an eventfd to which the worker adds 1 whenever it closes a connection
  * while *watched is true. NULL when there is no memory or no descriptor. */
-struct worker *worker_start(const struct settings *settings, int wake_fd,
-                            const _Atomic bool *watched);
+struct worker *worker_start(struct settings *settings, int wake_fd, const _Atomic bool *watched);
+
+/* Has the worker hold and use these settings for every request to come. */
+void worker_use(struct worker *worker, struct settings *settings);
 
 /* Hands a connected, non-blocking socket to the worker, which closes it. */
 void worker_add(struct worker *worker, int fd);
