@@ -1,6 +1,8 @@
 # make            builds the release into build/release
 # make run        installs what is missing, builds, serves on PORT (8080)
 # make check      installs what the tests need, builds, runs every test and lint
+# make bench      installs what it needs, measures for four minutes, prints one table
+# make cgi        one static file for shared hosting, build/release/agora-token.cgi
 # make SANITIZE=address|thread ... builds into build/address or build/thread
 
 CC = gcc
@@ -56,6 +58,13 @@ $(B)/agora-token-fcgi: $(B)/src/agora-token-fcgi.o $(B)/libservice.a $(B)/libago
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lfcgi $(PACKAGE_LIBS)
 
+# No library of the host is needed or, by the flags, asked for. The linker would warn that parts of
+# OpenSSL which are never called (its sockets, its plug-ins) want the C library's own version.
+$(B)/agora-token.cgi: $(B)/src/agora-token-cgi.o $(B)/libservice.a $(B)/libagoratoken.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -static -s -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ \
+		-ljson-c -lcrypto -lz
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libservice.a $(B)/libagoratoken.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lcmocka -lfcgi $(PACKAGE_LIBS)
@@ -66,6 +75,8 @@ $(B)/%.o: %.c Makefile
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 unit-programs: $(addprefix $(B)/tests/unit/,$(UNIT))
+
+cgi: $(B)/agora-token.cgi
 
 run:
 	@conf/local/packages run
@@ -84,6 +95,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all run check format clean unit-programs
+.PHONY: all cgi run check format clean unit-programs
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -161,7 +161,7 @@ struct agora_minter *agora_minter_new(void);
 /* Wipes every secret, then frees. NULL is allowed. */
 void agora_minter_free(struct agora_minter *minter);
 
-/* A random salt from OpenSSL's generator. */
+/* A random salt from the kernel's generator. AGORA_TOKEN_CRYPTO where the kernel has none. */
 enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt);
 
 /*

@@ -1,4 +1,5 @@
 /* Plain CGI (RFC 3875): one process, one request. */
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,6 +30,12 @@ static bool write_all(int fd, const char *data, size_t length) {
 }
 
 int cgi_serve(const struct settings *settings) {
+    /* A process of one request needs none of what OpenSSL would set up, nor undone at its end. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                            OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+                            OPENSSL_INIT_NO_ATEXIT,
+                        NULL);
+
     static char body[REQUEST_BODY_MAX + 1];
     struct request request;
     struct response response = {0};

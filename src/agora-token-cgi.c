@@ -1,0 +1,19 @@
+/* The service as a CGI program and nothing else, for the static build that shared hosting takes. */
+#include <stdlib.h>
+
+#include "config.h"
+#include "gateway/gateway.h"
+#include "log.h"
+
+int main(void) {
+    char error[SETTINGS_ERROR_MAX];
+    struct settings *settings = settings_load(SETTINGS_DOTENV, error);
+    if (!settings) {
+        log_line(LOG_ERROR, "%s", error);
+        return EXIT_FAILURE;
+    }
+    log_set_level(settings->log_level);
+    int status = cgi_serve(settings);
+    settings_release(settings);
+    return status;
+}
