@@ -3,6 +3,8 @@
 # make check      installs what the tests need, builds, runs every test and lint
 # make bench      installs what it needs, measures for four minutes, prints one table
 # make cgi        one static file for shared hosting, build/release/agora-token.cgi
+# make install    copies programs, library, man pages and completions below PREFIX (/usr/local);
+#                 DESTDIR is put before it. make uninstall takes them away again
 # make SANITIZE=address|thread ... builds into build/address or build/thread
 
 CC = gcc
@@ -14,6 +16,7 @@ B := build/$(FLAVOUR)
 PACKAGES := libcrypto zlib json-c
 PACKAGE_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 PACKAGE_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+LIBRARY_LIBS = $(shell $(PKG_CONFIG) --libs libcrypto zlib)
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Werror
@@ -33,22 +36,41 @@ LINK_MODE := $(MODE)
 endif
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -Iinclude -Isrc $(WARNINGS) $(MODE) $(PACKAGE_CFLAGS) $(CFLAGS)
 
+VERSION := $(shell sed -n 's/^\#define VERSION "\(.*\)"$$/\1/p' src/version.h)
+SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
+
 TOKEN := $(wildcard src/token/*.c)
+CLI := $(wildcard src/cli/*.c)
 SERVICE := src/config.c src/dotenv.c src/log.c $(wildcard src/http/*.c src/api/*.c src/gateway/*.c)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
+
+comma := ,
 
 ifneq ($(V),1)
 Q := @
 say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
-all: $(B)/agora-token-fcgi
+all: $(B)/agora-token-fcgi $(B)/libagoratoken.so
 
-$(B)/libagoratoken.a: $(call objects,$(TOKEN))
+$(call objects,$(TOKEN)): MODE += -fPIC -fvisibility=hidden
+
+# One object, in which only what the header declares is global: a program that links the archive
+# shares no other name with it.
+$(B)/agoratoken.o: $(call objects,$(TOKEN))
+	$(call say,LD,$@)
+	$(Q)ld -r -o $@ $^ && objcopy --localize-hidden $@
+
+$(B)/libagoratoken.a: $(B)/agoratoken.o
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/libagoratoken.so: $(call objects,$(TOKEN))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter-out -pie,$(LINK_MODE)) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ \
+		$(LIBRARY_LIBS)
 
 $(B)/libservice.a: $(call objects,$(SERVICE))
 	$(call say,AR,$@)
@@ -65,7 +87,16 @@ $(B)/agora-token.cgi: $(B)/src/agora-token-cgi.o $(B)/libservice.a $(B)/libagora
 	$(Q)$(CC) -static -s -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ \
 		-ljson-c -lcrypto -lz
 
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libservice.a $(B)/libagoratoken.a
+$(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.a \
+		$(B)/libagoratoken.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
+
+$(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc free \
+	deflateInit2_ inflateInit_)
+
+# Unit tests look into the library, hence its objects.
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libservice.a $(call objects,$(TOKEN))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lcmocka -lfcgi $(PACKAGE_LIBS)
 
@@ -74,7 +105,20 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(call objects,$(TOKEN))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
+
+bench-programs: $(addprefix $(B)/tests/bench/,token process line)
+
 unit-programs: $(addprefix $(B)/tests/unit/,$(UNIT))
+
+bench:
+	@conf/local/packages bench
+	@$(MAKE) --no-print-directory all cgi bench-programs
+	@cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed-lock.json || \
+		{ cd tests/e2e && npm ci --no-audit --no-fund && cp package-lock.json node_modules/.installed-lock.json; }
+	@node tests/bench/bench.mjs
 
 cgi: $(B)/agora-token.cgi
 
@@ -87,7 +131,7 @@ check:
 	@conf/local/packages check
 	@tests/check
 
-SOURCES := $(shell find src include tests -name '*.[ch]' -not -path '*/node_modules/*')
+SOURCES := $(shell find src include tests -name '*.[ch]' -not -path '*/node_modules/*' 2>/dev/null)
 
 format:
 	clang-format -i $(SOURCES)
@@ -95,6 +139,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all cgi run check format clean unit-programs
+.PHONY: all cgi run check bench bench-programs format clean unit-programs
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
