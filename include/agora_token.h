@@ -1,5 +1,5 @@
 /*
- * libagoratoken: mint Agora access tokens, AccessToken2 ("007").
+ * libagoratoken: mint, read and verify Agora access tokens, AccessToken2 ("007").
  *
  * The format is the one that Agora's own builders write
  * (https://github.com/AgoraIO/Tools, DynamicKey/AgoraDynamicKey):
@@ -14,13 +14,21 @@
  *
  * All integers are little-endian.
  *
- * No global state. A minter serves one thread at a time; use one per thread.
+ * No global state. A minter serves one thread at a time; use one per thread. Every other function
+ * may be called from any thread.
  */
 #ifndef AGORA_TOKEN_H
 #define AGORA_TOKEN_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#ifdef __GNUC__
+#define AGORA_API __attribute__((visibility("default")))
+#else
+#define AGORA_API
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +38,18 @@ extern "C" {
 #define AGORA_HEX_LENGTH 32
 /* The most privileges that one service carries here; Agora defines up to four. */
 #define AGORA_PRIVILEGES_MAX 8
+/* The same for a token of the old version 006, which had no services; Agora defined up to twelve.
+ */
+#define AGORA_PRIVILEGES_006_MAX 16
+/* The most entries of RTM2 permissions that need not stand in order; see agora_rtm2_permission. */
+#define AGORA_PERMISSIONS_UNORDERED_MAX 256
+/* Bytes of the signature. */
+#define AGORA_SIGNATURE_LENGTH 32
+/* Room for a uid of 32 bits, or for an MD5 in hexadecimal, with the NUL. */
+#define AGORA_UID_SIZE 11
+#define AGORA_MD5_SIZE 33
+/* Room in which agora_token_read reads any but a huge token. */
+#define AGORA_READ_ROOM 16384
 /* Every string of the format carries its length in 16 bits. */
 #define AGORA_STRING_MAX 65535
 
@@ -79,11 +99,24 @@ enum agora_rtm2_permission_type {
     AGORA_RTM2_WRITE = 1,
 };
 
+/* What Agora's builders call a role: a publisher has every RTC privilege, a subscriber only joins.
+ */
+enum agora_role {
+    AGORA_ROLE_PUBLISHER = 1,
+    AGORA_ROLE_SUBSCRIBER = 2,
+};
+
 /* Bytes that somebody else owns; need not end in a NUL. {NULL, 0} is the empty string. */
 struct agora_text {
     const char *data;
     size_t length;
 };
+
+/* The text of a NUL-terminated string, which must outlive it. */
+static inline struct agora_text agora_text_of(const char *string) {
+    struct agora_text text = {string, strlen(string)};
+    return text;
+}
 
 /* expire: seconds from the token's issue_ts. 0 never ends before the token itself does. */
 struct agora_privilege {
@@ -91,8 +124,9 @@ struct agora_privilege {
     uint32_t expire;
 };
 
-/* Who may do what in RTM2: one permission on one list of names of one kind of resource. Entries of
- * the same resource stand together, each resource and each permission of it once. */
+/* Who may do what in RTM2: one permission on one list of names of one kind of resource. Each pair
+ * of resource and permission stands once. The order does not matter, except that a service with
+ * more than AGORA_PERMISSIONS_UNORDERED_MAX entries has them in ascending order. */
 struct agora_rtm2_permission {
     uint16_t resource;
     uint16_t permission;
@@ -142,13 +176,25 @@ enum agora_token_error {
     AGORA_TOKEN_NO_ROOM,
     AGORA_TOKEN_NO_MEMORY,
     AGORA_TOKEN_CRYPTO,
+    AGORA_TOKEN_NO_SERVICE,
+    AGORA_TOKEN_BAD_PERMISSION,
+    AGORA_TOKEN_BAD_VERSION,
+    AGORA_TOKEN_BAD_BASE64,
+    AGORA_TOKEN_BAD_ZLIB,
+    AGORA_TOKEN_MALFORMED,
+    AGORA_TOKEN_BAD_SIGNATURE,
+    AGORA_TOKEN_NEEDS_CHANNEL,
 };
 
 /* A sentence without full stop, never NULL, not to be freed. */
-const char *agora_token_strerror(enum agora_token_error error);
+AGORA_API const char *agora_token_strerror(enum agora_token_error error);
 
 /* 1 if the text is 32 hexadecimal digits, as every App ID and App Certificate is; else 0. */
-int agora_token_is_hex_id(struct agora_text text);
+AGORA_API int agora_token_is_hex_id(struct agora_text text);
+
+/*
+ * Minting.
+ */
 
 /*
  * What minting keeps between tokens: contexts of OpenSSL and zlib, a first key, random bytes.
@@ -156,29 +202,214 @@ int agora_token_is_hex_id(struct agora_text text);
  * fork: two processes that share one would hand out the same salts.
  */
 struct agora_minter;
-struct agora_minter *agora_minter_new(void);
+AGORA_API struct agora_minter *agora_minter_new(void);
 
 /* Wipes every secret, then frees. NULL is allowed. */
-void agora_minter_free(struct agora_minter *minter);
+AGORA_API void agora_minter_free(struct agora_minter *minter);
 
-/* A random salt from the kernel's generator. AGORA_TOKEN_CRYPTO where the kernel has none. */
-enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt);
+/* A random salt from OpenSSL's generator. */
+AGORA_API enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt);
 
 /*
  * Writes the token and a NUL to out, and its length without the NUL to *length.
  *
- * Services are packed in ascending order of type and privileges in ascending order, as Agora's
- * builders do; services of one type keep the order in which they stand. Equal input gives equal
- * bytes, those of Agora's builders with stock zlib.
+ * Services are packed in ascending order of type and privileges and permissions in ascending order,
+ * as Agora's builders do; services of one type keep the order in which they stand. Equal input
+ * gives equal bytes, those of Agora's builders with stock zlib.
  *
  * Allocates only when the unpacked token exceeds 4 KiB, and frees that before it returns. On an
  * error out holds "" (where size > 0). AGORA_TOKEN_NO_ROOM sets *length to a size, without the NUL,
  * that is enough.
  */
-enum agora_token_error agora_token_mint(struct agora_minter *minter,
-                                        const struct agora_token *token,
-                                        struct agora_text app_certificate, char *out, size_t size,
-                                        size_t *length);
+AGORA_API enum agora_token_error agora_token_mint(struct agora_minter *minter,
+                                                  const struct agora_token *token,
+                                                  struct agora_text app_certificate, char *out,
+                                                  size_t size, size_t *length);
+
+/*
+ * Services, as Agora's builders fill them. They take no copies: the texts must live until the token
+ * is minted. expire is the lifetime of every privilege; that of the token is the token's own.
+ */
+
+/* Each privilege's lifetime in seconds. A subscriber has only the first. */
+struct agora_rtc_lifetimes {
+    uint32_t join;
+    uint32_t audio;
+    uint32_t video;
+    uint32_t data;
+};
+
+/* Writes the uid in decimal, which is how a token carries it, and "" for 0, which admits any user.
+ */
+AGORA_API struct agora_text agora_uid_text(uint32_t uid, char out[AGORA_UID_SIZE]);
+
+/* RtcTokenBuilder: by role, or with four lifetimes. The user is an account or agora_uid_text. */
+AGORA_API struct agora_service agora_service_rtc(struct agora_text channel, struct agora_text user,
+                                                 enum agora_role role, uint32_t expire);
+AGORA_API struct agora_service
+agora_service_rtc_with_lifetimes(struct agora_text channel, struct agora_text user,
+                                 enum agora_role role, const struct agora_rtc_lifetimes *lifetimes);
+
+/* What an RTM user needs of RTC to join a stream channel: to join, and to publish data. */
+AGORA_API struct agora_service
+agora_service_stream_channel(struct agora_text channel, struct agora_text user, uint32_t expire);
+
+/* RtmTokenBuilder: signaling; and RTM2, with a list of what the user may read and write. */
+AGORA_API struct agora_service agora_service_rtm(struct agora_text user, uint32_t expire);
+AGORA_API struct agora_service agora_service_rtm2(struct agora_text user,
+                                                  const struct agora_rtm2_permission *permissions,
+                                                  size_t permission_count, uint32_t expire);
+
+/* Publish mixed and raw streams. */
+AGORA_API struct agora_service agora_service_streaming(struct agora_text channel,
+                                                       struct agora_text user, uint32_t expire);
+
+/* FpaTokenBuilder: the login ends with the token, whose own lifetime is AGORA_FPA_EXPIRE. */
+#define AGORA_FPA_EXPIRE 86400
+AGORA_API struct agora_service agora_service_fpa(void);
+
+/* ChatTokenBuilder: for a user, or for the app. */
+AGORA_API struct agora_service agora_service_chat_user(struct agora_text user, uint32_t expire);
+AGORA_API struct agora_service agora_service_chat_app(uint32_t expire);
+
+/* Publish and play. */
+AGORA_API struct agora_service agora_service_fcdn(struct agora_text channel, struct agora_text user,
+                                                  uint32_t expire);
+
+/* ApaasTokenBuilder and EducationTokenBuilder: for a user of one room, for a user, for the app.
+ * The role of the latter two is -1, as a user has a role only in a room. */
+AGORA_API struct agora_service agora_service_apaas_room_user(struct agora_text room,
+                                                             struct agora_text user, int16_t role,
+                                                             uint32_t expire);
+AGORA_API struct agora_service agora_service_apaas_user(struct agora_text user, uint32_t expire);
+AGORA_API struct agora_service agora_service_apaas_app(uint32_t expire);
+
+/* Neither has a privilege of its own. */
+AGORA_API struct agora_service agora_service_convoai(void);
+AGORA_API struct agora_service agora_service_stt(void);
+
+/* Gives the privilege this lifetime, and adds it where it is missing. AGORA_TOKEN_BAD_PRIVILEGE,
+ * with nothing changed, when the service has AGORA_PRIVILEGES_MAX others. */
+AGORA_API enum agora_token_error agora_service_allow(struct agora_service *service,
+                                                     uint16_t privilege, uint32_t expire);
+
+/* Takes the privilege away; no matter if the service does not have it. */
+AGORA_API void agora_service_forbid(struct agora_service *service, uint16_t privilege);
+
+/*
+ * Tokens of several services, as Agora's builders fill them: each function writes as many as stand
+ * in brackets. The RTC part comes from one of the functions above, with its own user and lifetimes.
+ */
+
+/* RTM with a stream channel. */
+AGORA_API void agora_services_rtm_with_stream(struct agora_service out[2], struct agora_text user,
+                                              struct agora_text channel, uint32_t expire);
+
+/* RtcTokenBuilder's RTC with RTM. */
+AGORA_API void agora_services_rtc_with_rtm(struct agora_service out[2], struct agora_service rtc,
+                                           struct agora_text rtm_user, uint32_t rtm_expire);
+
+/* ConvoAITokenBuilder. */
+AGORA_API void agora_services_convoai(struct agora_service out[3], struct agora_service rtc,
+                                      struct agora_text rtm_user, uint32_t rtm_expire);
+
+/* SttTokenBuilder. */
+AGORA_API void agora_services_stt(struct agora_service out[3], struct agora_service rtc,
+                                  struct agora_text rtm_user, uint32_t rtm_expire);
+
+/* ApaasTokenBuilder's room user: APaaS, RTM, and Chat under the MD5 of the user, which is written
+ * to chat_user and must live as long. AGORA_TOKEN_CRYPTO when OpenSSL has no MD5. */
+AGORA_API enum agora_token_error agora_services_apaas_room_user(struct agora_service out[3],
+                                                                struct agora_text room,
+                                                                struct agora_text user,
+                                                                int16_t role, uint32_t expire,
+                                                                char chat_user[AGORA_MD5_SIZE]);
+
+/*
+ * Reading.
+ */
+
+/*
+ * A token of version 006, which Agora's builders gave out before 2022. It holds no channel and no
+ * user, only their CRC-32. ts: Unix seconds when it ends, in Agora's builders a day after it was
+ * minted. The privileges' expire is in Unix seconds too.
+ */
+struct agora_token_006 {
+    struct agora_text app_id;
+    uint32_t salt;
+    uint32_t ts;
+    uint32_t channel_crc;
+    uint32_t user_crc;
+    uint16_t privilege_count;
+    struct agora_privilege privileges[AGORA_PRIVILEGES_006_MAX];
+};
+
+/*
+ * What agora_token_read found. Texts and lists point into the room that it was given, and for 006
+ * the App ID into the token's text.
+ *
+ * Of a service type, or of more than AGORA_PRIVILEGES_MAX privileges, that this library does not
+ * know, nobody can tell the length. So reading stops there: `token` has what came before, `unread`
+ * counts the bytes that were left, and unread_type is that service's type. Bytes behind the last
+ * service count as unread with type 0. The signature can be verified all the same.
+ */
+struct agora_reading {
+    int version;                /* 7 or 6 */
+    struct agora_token token;   /* version 7 */
+    struct agora_token_006 old; /* version 6 */
+    size_t unread;
+    uint16_t unread_type;
+    struct agora_text message; /* what is signed */
+    unsigned char signature[AGORA_SIGNATURE_LENGTH];
+};
+
+/*
+ * Takes a token apart, without judging its signature or its age. All that it unpacks goes into
+ * room, so a small token that unpacks without end gives AGORA_TOKEN_NO_ROOM. AGORA_READ_ROOM bytes
+ * are enough for every token but those with hundreds of services, privileges or RTM2 names.
+ *
+ * Strict: a text with white space, with something behind the end, with a bit set that no compressor
+ * sets, or that is one character off what zlib makes of the same content is refused. So is a
+ * privilege, or a pair of RTM2 resource and permission, that stands twice. Names of RTM2 resources
+ * without any permission are left out.
+ *
+ * zlib allocates up to 300 KiB, which are freed before the function returns. On an error *out is
+ * all zero.
+ */
+AGORA_API enum agora_token_error agora_token_read(struct agora_text text, void *room,
+                                                  size_t room_size, struct agora_reading *out);
+
+/*
+ * AGORA_TOKEN_OK if this certificate signed the token, AGORA_TOKEN_BAD_SIGNATURE if not; compares
+ * in constant time. Says nothing of whether the token has ended. The room of the reading must still
+ * be there. OpenSSL allocates, and frees before the function returns.
+ *
+ * A token of version 006 gives AGORA_TOKEN_NEEDS_CHANNEL, as its signature covers a channel and a
+ * user that it does not hold; agora_token_verify_006 takes them.
+ */
+AGORA_API enum agora_token_error agora_token_verify(const struct agora_reading *reading,
+                                                    struct agora_text app_certificate);
+AGORA_API enum agora_token_error agora_token_verify_006(const struct agora_reading *reading,
+                                                        struct agora_text channel,
+                                                        struct agora_text user,
+                                                        struct agora_text app_certificate);
+
+/* When the token ends, and when one of its privileges does, in Unix seconds: the first second at
+ * which it no longer holds. A privilege ends no later than its token; with expire 0, just then. */
+AGORA_API uint64_t agora_token_end(const struct agora_token *token);
+AGORA_API uint64_t agora_privilege_end(const struct agora_token *token,
+                                       const struct agora_privilege *privilege);
+
+/* The same for a token of version 006. */
+AGORA_API uint64_t agora_token_006_end(const struct agora_token_006 *token);
+AGORA_API uint64_t agora_privilege_006_end(const struct agora_token_006 *token,
+                                           const struct agora_privilege *privilege);
+
+/* 1 if the token, of either version, or the privilege has ended at `now`, in Unix seconds; else 0.
+ */
+AGORA_API int agora_reading_has_ended(const struct agora_reading *reading, uint64_t now);
+AGORA_API int agora_privilege_has_ended(const struct agora_token *token,
+                                        const struct agora_privilege *privilege, uint64_t now);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agora_token.h"
 #include "token/packer.h"
@@ -10,15 +10,14 @@
 #include "token/signature.h"
 #include "token/wire.h"
 
-static const char version[] = "007";
+static const char version[] = VERSION_007;
 
 enum {
-    VERSION_LENGTH = sizeof version - 1,
     SIGNED_AT = 2 + SIGNATURE_LENGTH, /* string(signature) stands before the message */
     PAYLOAD_COMMON = 4096,
     PACKED_COMMON = PAYLOAD_COMMON + PAYLOAD_COMMON / 4 + 64,
     SALT_LENGTH = 4,
-    SALTS_KEPT = 64, /* getentropy costs nearly the same for its most, 256 bytes, as for 4 */
+    SALTS_KEPT = 128, /* RAND_bytes costs nearly the same for 512 bytes as for 4 */
 };
 
 /* base64 counts in int; nobody's token comes near. */
@@ -32,30 +31,6 @@ struct agora_minter {
     uint8_t payload[PAYLOAD_COMMON];
     uint8_t packed[PACKED_COMMON];
 };
-
-const char *agora_token_strerror(enum agora_token_error error) {
-    switch (error) {
-    case AGORA_TOKEN_OK:
-        return "no error";
-    case AGORA_TOKEN_BAD_APP_ID:
-        return "the App ID is not 32 hexadecimal digits";
-    case AGORA_TOKEN_BAD_CERTIFICATE:
-        return "the App Certificate is not 32 hexadecimal digits";
-    case AGORA_TOKEN_BAD_SERVICE:
-        return "a service is of no known type";
-    case AGORA_TOKEN_BAD_PRIVILEGE:
-        return "a service has too many privileges, or one of them twice";
-    case AGORA_TOKEN_TOO_LONG:
-        return "a string or a list is longer than the token format allows";
-    case AGORA_TOKEN_NO_ROOM:
-        return "the caller's buffer is too small for the token";
-    case AGORA_TOKEN_NO_MEMORY:
-        return "out of memory";
-    case AGORA_TOKEN_CRYPTO:
-        return "OpenSSL failed";
-    }
-    return "unknown error";
-}
 
 int agora_token_is_hex_id(struct agora_text text) {
     if (text.length != AGORA_HEX_LENGTH)
@@ -86,7 +61,7 @@ void agora_minter_free(struct agora_minter *minter) {
 
 enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt) {
     if (minter->salts_left == 0) {
-        if (getentropy(minter->salts, sizeof minter->salts) != 0)
+        if (RAND_bytes(minter->salts, sizeof minter->salts) != 1)
             return AGORA_TOKEN_CRYPTO;
         minter->salts_left = SALTS_KEPT;
     }
@@ -100,6 +75,8 @@ static enum agora_token_error check(const struct agora_token *token,
         return AGORA_TOKEN_BAD_APP_ID;
     if (!agora_token_is_hex_id(certificate))
         return AGORA_TOKEN_BAD_CERTIFICATE;
+    if (token->service_count == 0)
+        return AGORA_TOKEN_NO_SERVICE;
     for (size_t i = 0; i < token->service_count; i++) {
         enum agora_token_error error = service_check(&token->services[i]);
         if (error)
@@ -124,9 +101,11 @@ static void write_message(const struct agora_token *token, struct wire_writer *w
 static enum agora_token_error encode(struct agora_minter *minter, const uint8_t *payload,
                                      size_t payload_length, uint8_t *packed, char *out, size_t size,
                                      size_t *length) {
-    size_t packed_length = packer_pack(&minter->packer, payload, payload_length, packed);
-    if (packed_length == 0)
-        return AGORA_TOKEN_NO_MEMORY;
+    size_t packed_length;
+    enum agora_token_error error = packer_pack(&minter->packer, payload, payload_length, packed,
+                                               packer_bound(payload_length), &packed_length);
+    if (error)
+        return error;
 
     *length = VERSION_LENGTH + (packed_length + 2) / 3 * 4;
     if (*length >= size)

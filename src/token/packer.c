@@ -25,7 +25,8 @@ size_t packer_bound(size_t length) {
     return length + length / 4 + 64;
 }
 
-size_t packer_pack(struct packer *packer, const uint8_t *in, size_t length, uint8_t *out) {
+enum agora_token_error packer_pack(struct packer *packer, const uint8_t *in, size_t length,
+                                   uint8_t *out, size_t size, size_t *packed) {
     int class = 0;
     while (length > classes[class].length_max)
         class ++;
@@ -36,14 +37,17 @@ size_t packer_pack(struct packer *packer, const uint8_t *in, size_t length, uint
             deflateInit2(stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_BITS_DEFAULT,
                          classes[class].mem_level, Z_DEFAULT_STRATEGY) == Z_OK;
         if (!packer->ready[class])
-            return 0;
+            return AGORA_TOKEN_NO_MEMORY;
     } else if (deflateReset(stream) != Z_OK) {
-        return 0;
+        return AGORA_TOKEN_NO_MEMORY;
     }
 
     stream->next_in = (z_const Bytef *)in;
     stream->avail_in = (uInt)length;
     stream->next_out = out;
-    stream->avail_out = (uInt)packer_bound(length);
-    return deflate(stream, Z_FINISH) == Z_STREAM_END ? stream->total_out : 0;
+    stream->avail_out = (uInt)size;
+    if (deflate(stream, Z_FINISH) != Z_STREAM_END)
+        return AGORA_TOKEN_NO_ROOM;
+    *packed = stream->total_out;
+    return AGORA_TOKEN_OK;
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <zlib.h>
 
+#include "agora_token.h"
+
 enum { PACKER_STREAMS = 2 };
 
 struct packer {
@@ -19,8 +21,9 @@ void packer_free(struct packer *packer);
 /* Room that the packed form of `length` bytes never exceeds. */
 size_t packer_bound(size_t length);
 
-/* Packs in[length] into out, which holds packer_bound(length). Returns the packed length, 0 when
- * there is no memory for a stream. */
-size_t packer_pack(struct packer *packer, const uint8_t *in, size_t length, uint8_t *out);
+/* Packs in[length] into out[size]. AGORA_TOKEN_NO_ROOM when it does not fit, which can't happen
+ * with packer_bound(length), AGORA_TOKEN_NO_MEMORY when there is none for a stream. */
+enum agora_token_error packer_pack(struct packer *packer, const uint8_t *in, size_t length,
+                                   uint8_t *out, size_t size, size_t *packed);
 
 #endif

@@ -3,6 +3,7 @@
 #define TOKEN_SERVICE_H
 
 #include "agora_token.h"
+#include "token/room.h"
 #include "token/wire.h"
 
 enum {
@@ -22,9 +23,17 @@ enum service_field {
 const enum service_field *service_fields(uint16_t type);
 
 /* AGORA_TOKEN_BAD_SERVICE for an unknown type, AGORA_TOKEN_BAD_PRIVILEGE for too many privileges or
- * one that stands twice. Lengths are the writer's to judge. */
+ * one that stands twice, AGORA_TOKEN_BAD_PERMISSION likewise. Lengths are the writer's to judge. */
 enum agora_token_error service_check(const struct agora_service *service);
 
 void service_write(const struct agora_service *service, struct wire_writer *w);
+
+/*
+ * Reads one service, its lists into the room. AGORA_TOKEN_BAD_SERVICE when nobody can tell where it
+ * ends: the type or so many privileges are not known; the reader then stands where the service
+ * begins. AGORA_TOKEN_MALFORMED when it can't be, AGORA_TOKEN_NO_ROOM.
+ */
+enum agora_token_error service_read(struct wire_reader *r, struct room *room,
+                                    struct agora_service *service);
 
 #endif

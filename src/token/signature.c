@@ -23,13 +23,23 @@ void signer_wipe(struct signer *signer) {
     OPENSSL_cleanse(signer, sizeof *signer);
 }
 
+static bool hmac_parts(struct signer *signer, const void *key, size_t key_length,
+                       const struct agora_text *parts, size_t count,
+                       uint8_t out[static SIGNATURE_LENGTH]) {
+    size_t written = 0;
+    if (!EVP_MAC_init(signer->mac, key, key_length, NULL))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!EVP_MAC_update(signer->mac, (const unsigned char *)parts[i].data, parts[i].length))
+            return false;
+    return EVP_MAC_final(signer->mac, out, &written, SIGNATURE_LENGTH) &&
+           written == SIGNATURE_LENGTH;
+}
+
 static bool hmac(struct signer *signer, const void *key, size_t key_length, const void *data,
                  size_t length, uint8_t out[static SIGNATURE_LENGTH]) {
-    size_t written = 0;
-    return EVP_MAC_init(signer->mac, key, key_length, NULL) &&
-           EVP_MAC_update(signer->mac, data, length) &&
-           EVP_MAC_final(signer->mac, out, &written, SIGNATURE_LENGTH) &&
-           written == SIGNATURE_LENGTH;
+    struct agora_text part = {data, length};
+    return hmac_parts(signer, key, key_length, &part, 1, out);
 }
 
 static bool derive_k1(struct signer *signer, const char *certificate, uint32_t issue_ts) {
@@ -58,4 +68,10 @@ bool signer_sign(struct signer *signer, const char certificate[static AGORA_HEX_
                    hmac(signer, k2, sizeof k2, message, length, signature);
     OPENSSL_cleanse(k2, sizeof k2);
     return signed_;
+}
+
+bool signer_sign_parts(struct signer *signer, struct agora_text certificate,
+                       const struct agora_text *parts, size_t count,
+                       uint8_t signature[static SIGNATURE_LENGTH]) {
+    return hmac_parts(signer, certificate.data, certificate.length, parts, count, signature);
 }

@@ -9,7 +9,7 @@
 
 #include "agora_token.h"
 
-enum { SIGNATURE_LENGTH = 32 };
+enum { SIGNATURE_LENGTH = AGORA_SIGNATURE_LENGTH };
 
 /* k1 depends on the second and the certificate alone, so all tokens of a second share it. */
 struct signer {
@@ -27,5 +27,10 @@ void signer_wipe(struct signer *signer);
 bool signer_sign(struct signer *signer, const char certificate[static AGORA_HEX_LENGTH],
                  uint32_t issue_ts, uint32_t salt, const uint8_t *message, size_t length,
                  uint8_t signature[static SIGNATURE_LENGTH]);
+
+/* One HMAC over all parts with the certificate itself as key, as version 006 has it. */
+bool signer_sign_parts(struct signer *signer, struct agora_text certificate,
+                       const struct agora_text *parts, size_t count,
+                       uint8_t signature[static SIGNATURE_LENGTH]);
 
 #endif

@@ -8,6 +8,11 @@
 
 #include "agora_token.h"
 
+/* What a token's text begins with. */
+#define VERSION_007 "007"
+#define VERSION_006 "006"
+enum { VERSION_LENGTH = 3 };
+
 /*
  * Writes into a block of a fixed size, and goes on counting past its end: after the last write,
  * length <= size tells whether everything went in, and length how much room it takes. `malformed`
@@ -25,6 +30,21 @@ void wire_put_u16(struct wire_writer *w, uint16_t value);
 void wire_put_u32(struct wire_writer *w, uint32_t value);
 void wire_put_count(struct wire_writer *w, size_t count);
 void wire_put_string(struct wire_writer *w, struct agora_text text);
+
+/*
+ * Reads from a block, and stops at its end: what does not fit sets `failed` and empties the reader,
+ * and from then on every read gives 0 or "". So a caller may read a whole structure and ask once;
+ * loops over a count that was read must ask each time.
+ */
+struct wire_reader {
+    const uint8_t *data;
+    size_t left;
+    bool failed;
+};
+
+uint16_t wire_get_u16(struct wire_reader *r);
+uint32_t wire_get_u32(struct wire_reader *r);
+struct agora_text wire_get_string(struct wire_reader *r);
 
 static inline void wire_store_u32(uint8_t out[static 4], uint32_t value) {
     out[0] = (uint8_t)value;

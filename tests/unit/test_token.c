@@ -1,4 +1,3 @@
-#include <json-c/json.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include "agora_token.h"
 #include "token/packer.h"
 #include "unit.h"
+#include "vectors.h"
 
 static const char app_id[] = "970CA35de60c44645bbae8a215061b33";
 static const char certificate[] = "5CFd2fd1755d40ecb72977518be15d3b";
@@ -25,99 +25,10 @@ static int free_minter(void **state) {
     return 0;
 }
 
-/* The vectors: JSON to the library's structures, in fixed room. */
-
-enum { SERVICES_MAX = 4, PERMISSIONS_MAX = 8, NAMES_MAX = 8 };
-
-struct vector {
-    struct agora_token token;
-    struct agora_service services[SERVICES_MAX];
-    struct agora_rtm2_permission permissions[PERMISSIONS_MAX];
-    struct agora_text names[NAMES_MAX];
-    size_t name_count;
-};
-
-static const char *const type_names[] = {
-    [AGORA_SERVICE_RTC] = "rtc",
-    [AGORA_SERVICE_RTM] = "rtm",
-    [AGORA_SERVICE_STREAMING] = "streaming",
-    [AGORA_SERVICE_FPA] = "fpa",
-    [AGORA_SERVICE_CHAT] = "chat",
-    [AGORA_SERVICE_FCDN] = "fcdn",
-    [AGORA_SERVICE_APAAS] = "apaas",
-    [AGORA_SERVICE_RTM2] = "rtm2",
-    [AGORA_SERVICE_CONVOAI] = "convoai",
-    [AGORA_SERVICE_STT] = "stt",
-};
-
-static struct agora_text text_of(struct json_object *json, const char *name) {
-    struct json_object *value = json_object_object_get(json, name);
-    return (struct agora_text){json_object_get_string(value),
-                               (size_t)json_object_get_string_len(value)};
-}
-
-static uint32_t number_of(struct json_object *json, const char *name) {
-    return (uint32_t)json_object_get_int64(json_object_object_get(json, name));
-}
-
-static void read_permissions(struct json_object *json, struct vector *v, struct agora_service *s) {
-    s->permissions = v->permissions;
-    json_object_object_foreach(json, resource, by_permission) {
-        json_object_object_foreach(by_permission, permission, names) {
-            struct agora_rtm2_permission *p = &v->permissions[s->permission_count++];
-            *p = (struct agora_rtm2_permission){
-                .resource = (uint16_t)atoi(resource),
-                .permission = (uint16_t)atoi(permission),
-                .name_count = json_object_array_length(names),
-                .names = &v->names[v->name_count],
-            };
-            for (size_t i = 0; i < p->name_count; i++)
-                v->names[v->name_count++] =
-                    text(json_object_get_string(json_object_array_get_idx(names, i)));
-        }
-    }
-}
-
-static void read_service(struct json_object *json, struct vector *v, struct agora_service *s) {
-    for (uint16_t type = 1; type < COUNT(type_names); type++)
-        if (text_equals(text_of(json, "type"), type_names[type]))
-            s->type = type;
-    s->channel = text_of(json, "channel");
-    if (!s->channel.data)
-        s->channel = text_of(json, "room");
-    s->user = text_of(json, "user");
-    if (!s->user.data)
-        s->user = text_of(json, "uid");
-    s->role = (int16_t)json_object_get_int(json_object_object_get(json, "role"));
-    json_object_object_foreach(json_object_object_get(json, "privileges"), privilege, expire) {
-        s->privileges[s->privilege_count++] = (struct agora_privilege){
-            (uint16_t)atoi(privilege), (uint32_t)json_object_get_int64(expire)};
-    }
-    struct json_object *permissions = json_object_object_get(json, "permissions");
-    if (permissions)
-        read_permissions(permissions, v, s);
-}
-
-static void read_vector(struct json_object *json, struct vector *v) {
-    struct json_object *services = json_object_object_get(json, "services");
-    *v = (struct vector){.token = {
-                             .app_id = text_of(json, "app_id"),
-                             .issue_ts = number_of(json, "issue_ts"),
-                             .expire = number_of(json, "expire"),
-                             .salt = number_of(json, "salt"),
-                             .service_count = json_object_array_length(services),
-                         }};
-    v->token.services = v->services;
-    for (size_t i = 0; i < v->token.service_count; i++)
-        read_service(json_object_array_get_idx(services, i), v, &v->services[i]);
-}
-
 static void test_vectors(void **state) {
     (void)state;
-    struct json_object *vectors = json_object_from_file("tests/vectors/access_token2.json");
-    assert_non_null(vectors);
-    assert_int_equal(json_object_array_length(vectors), 22);
-    for (size_t i = 0; i < json_object_array_length(vectors); i++) {
+    struct json_object *vectors = load_vectors();
+    for (size_t i = 0; i < VECTORS; i++) {
         struct json_object *json = json_object_array_get_idx(vectors, i);
         struct vector vector;
         char token[1024];
@@ -202,6 +113,27 @@ static void test_refused(void **state) {
     service.user.length++;
     assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_TOO_LONG);
 
+    static struct agora_rtm2_permission permissions[AGORA_PERMISSIONS_UNORDERED_MAX + 1];
+    service = good;
+    service.type = AGORA_SERVICE_RTM2;
+    service.permissions = permissions;
+    service.permission_count = 2;
+    assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_BAD_PERMISSION);
+    for (size_t i = 0; i < COUNT(permissions); i++)
+        permissions[COUNT(permissions) - 1 - i].resource = (uint16_t)i;
+    service.permission_count = COUNT(permissions) - 1;
+    assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_OK);
+    service.permission_count++;
+    assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_BAD_PERMISSION);
+    for (size_t i = 0; i < COUNT(permissions); i++)
+        permissions[i].resource = (uint16_t)i;
+    assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_OK);
+
+    service = good;
+    token.service_count = 0;
+    assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_NO_SERVICE);
+    token.service_count = 1;
+
     service = good;
     token.app_id.length--;
     assert_int_equal(mint(&token, out, 200000, &length), AGORA_TOKEN_BAD_APP_ID);
@@ -212,9 +144,41 @@ static void test_refused(void **state) {
                      AGORA_TOKEN_BAD_CERTIFICATE);
     assert_string_equal(out, "");
     free(out);
+}
 
-    for (int error = AGORA_TOKEN_OK; error <= AGORA_TOKEN_CRYPTO + 1; error++)
-        assert_true(strlen(agora_token_strerror((enum agora_token_error)error)) > 0);
+static void test_error_texts(void **state) {
+    (void)state;
+    for (int error = AGORA_TOKEN_OK; error <= AGORA_TOKEN_NEEDS_CHANNEL; error++) {
+        assert_string_not_equal(agora_token_strerror((enum agora_token_error)error),
+                                "unknown error");
+        for (int other = AGORA_TOKEN_OK; other < error; other++)
+            assert_string_not_equal(agora_token_strerror((enum agora_token_error)error),
+                                    agora_token_strerror((enum agora_token_error)other));
+    }
+    assert_string_equal(
+        agora_token_strerror((enum agora_token_error)(AGORA_TOKEN_NEEDS_CHANNEL + 1)),
+        "unknown error");
+}
+
+/* Permissions go out in ascending order, however they stand. */
+static void test_permission_order(void **state) {
+    (void)state;
+    const struct agora_text names[] = {text("a"), text("b"), text("c")};
+    const struct agora_rtm2_permission ascending[] = {
+        {AGORA_RTM2_MESSAGE_CHANNELS, AGORA_RTM2_READ, 2, names},
+        {AGORA_RTM2_MESSAGE_CHANNELS, AGORA_RTM2_WRITE, 1, names},
+        {AGORA_RTM2_USERS, AGORA_RTM2_READ, 3, names},
+    };
+    const struct agora_rtm2_permission mixed[] = {ascending[1], ascending[2], ascending[0]};
+    struct agora_service service = agora_service_rtm2(text("alice"), ascending, 3, 600);
+    struct agora_token token = token_of(&service, 1);
+    char expected[512];
+    char out[512];
+    size_t length;
+    assert_int_equal(mint(&token, expected, sizeof expected, &length), AGORA_TOKEN_OK);
+    service.permissions = mixed;
+    assert_int_equal(mint(&token, out, sizeof out, &length), AGORA_TOKEN_OK);
+    assert_string_equal(out, expected);
 }
 
 /* One minter, tokens of other seconds and certificates in between: no first key must linger. */
@@ -276,8 +240,13 @@ static void test_packer_equals_compress(void **state) {
             uLongf expected_length = sizeof expected;
             assert_int_equal(compress(expected, &expected_length, in, length), Z_OK);
             assert_true(expected_length <= packer_bound(length));
-            assert_int_equal(packer_pack(&packer, in, length, out), expected_length);
+            size_t packed;
+            assert_int_equal(packer_pack(&packer, in, length, out, expected_length, &packed),
+                             AGORA_TOKEN_OK);
+            assert_int_equal(packed, expected_length);
             assert_memory_equal(out, expected, expected_length);
+            assert_int_equal(packer_pack(&packer, in, length, out, expected_length - 1, &packed),
+                             AGORA_TOKEN_NO_ROOM);
         }
     }
     packer_free(&packer);
@@ -319,10 +288,15 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors), cmocka_unit_test(test_room),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_keys_do_not_linger),
-        cmocka_unit_test(test_salts),   cmocka_unit_test(test_packer_equals_compress),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_keys_do_not_linger),
+        cmocka_unit_test(test_salts),
+        cmocka_unit_test(test_packer_equals_compress),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_error_texts),
+        cmocka_unit_test(test_permission_order),
     };
     return cmocka_run_group_tests_name("token", tests, make_minter, free_minter);
 }
