@@ -48,6 +48,9 @@ extern "C" {
 /* Room for a uid of 32 bits, or for an MD5 in hexadecimal, with the NUL. */
 #define AGORA_UID_SIZE 11
 #define AGORA_MD5_SIZE 33
+/* The longest names that Agora allows. */
+#define AGORA_CHANNEL_MAX 64
+#define AGORA_USER_MAX 255
 /* Room in which agora_token_read reads any but a huge token. */
 #define AGORA_READ_ROOM 16384
 /* Every string of the format carries its length in 16 bits. */
@@ -192,6 +195,13 @@ AGORA_API const char *agora_token_strerror(enum agora_token_error error);
 /* 1 if the text is 32 hexadecimal digits, as every App ID and App Certificate is; else 0. */
 AGORA_API int agora_token_is_hex_id(struct agora_text text);
 
+/* 1 if Agora allows this as the name of a channel: 1 to 64 bytes, each an ASCII letter or digit, a
+ * space or one of !#$%&()+-:;<=.>?@[]^_{}|~, or "*" alone, which is every channel; else 0. */
+AGORA_API int agora_channel_is_valid(struct agora_text channel);
+
+/* 1 if the text can be a user or an account: 1 to 255 bytes, no control characters; else 0. */
+AGORA_API int agora_user_is_valid(struct agora_text user);
+
 /*
  * Minting.
  */
@@ -207,7 +217,7 @@ AGORA_API struct agora_minter *agora_minter_new(void);
 /* Wipes every secret, then frees. NULL is allowed. */
 AGORA_API void agora_minter_free(struct agora_minter *minter);
 
-/* A random salt from OpenSSL's generator. */
+/* A random salt from the kernel's generator. AGORA_TOKEN_CRYPTO where the kernel has none. */
 AGORA_API enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt);
 
 /*

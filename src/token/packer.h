@@ -9,7 +9,7 @@
 
 #include "agora_token.h"
 
-enum { PACKER_STREAMS = 2 };
+enum { PACKER_STREAMS = 3 };
 
 struct packer {
     bool ready[PACKER_STREAMS];

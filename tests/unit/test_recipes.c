@@ -147,6 +147,28 @@ static void test_allow_and_forbid(void **state) {
     assert_int_equal(service.privileges[3].expire, 7);
 }
 
+static void test_names(void **state) {
+    (void)state;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  " !#$%&()+-:;<=.>?@[]^_{}|~,";
+    char longest[AGORA_USER_MAX + 1];
+    memset(longest, 'a', sizeof longest);
+    assert_true(agora_channel_is_valid(text("*")));
+    assert_false(agora_channel_is_valid(text("**")));
+    assert_false(agora_channel_is_valid(text("")));
+    assert_true(agora_channel_is_valid((struct agora_text){longest, AGORA_CHANNEL_MAX}));
+    assert_false(agora_channel_is_valid((struct agora_text){longest, AGORA_CHANNEL_MAX + 1}));
+    assert_false(agora_user_is_valid(text("")));
+    assert_true(agora_user_is_valid((struct agora_text){longest, AGORA_USER_MAX}));
+    assert_false(agora_user_is_valid((struct agora_text){longest, AGORA_USER_MAX + 1}));
+    for (int c = 0; c < 256; c++) {
+        const char byte[] = {'a', (char)c};
+        const struct agora_text name = {byte, 2};
+        assert_int_equal(agora_channel_is_valid(name), c != 0 && strchr(allowed, c) != NULL);
+        assert_int_equal(agora_user_is_valid(name), c >= 0x20 && c != 0x7f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_single),
@@ -154,6 +176,7 @@ int main(void) {
         cmocka_unit_test(test_subscriber_of_lifetimes),
         cmocka_unit_test(test_uid),
         cmocka_unit_test(test_allow_and_forbid),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests_name("recipes", tests, NULL, NULL);
 }
