@@ -153,8 +153,6 @@ static bool throw_away(struct worker *worker, struct connection *connection) {
     return got < 0 && errno == EAGAIN;
 }
 
-static bool read_requests(struct worker *worker, struct connection *connection);
-
 /* All of the answer has been handed to the kernel. */
 static bool finish_answer(struct worker *worker, struct connection *connection, enum then then) {
     switch (worker->draining && then == KEEP ? CLOSE : then) {
@@ -205,9 +203,10 @@ static bool send_more(struct worker *worker, struct connection *connection) {
     if (unsent->length > 0)
         return true;
 
+    /* To watch anew has reported what came in the meantime and was not read. */
     let_go(worker, unsent);
     return finish_answer(worker, connection, connection->then) &&
-           watch(worker, connection, EPOLL_CTL_MOD, 0) && read_requests(worker, connection);
+           watch(worker, connection, EPOLL_CTL_MOD, 0);
 }
 
 /* Answers all whole requests in data, in one go, and keeps what follows them. */
@@ -243,22 +242,20 @@ static bool answer(struct worker *worker, struct connection *connection, const u
 }
 
 static bool read_requests(struct worker *worker, struct connection *connection) {
-    ssize_t got;
-    do {
-        got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
-        if (got <= 0)
-            return got < 0 && errno == EAGAIN;
-        bool stays = connection->unread.length == 0
-                         ? answer(worker, connection, worker->in, (size_t)got)
-                         : keep(worker, &connection->unread, worker->in, (size_t)got) &&
-                               answer(worker, connection, (const uint8_t *)connection->unread.data,
-                                      connection->unread.length);
-        if (!stays)
-            return false;
-        /* A full buffer may have left bytes behind, of which no event will tell. */
-    } while (got == sizeof worker->in && connection->state != WRITING &&
-             connection->state != LINGERING);
-    return true;
+    ssize_t got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN;
+
+    bool stays = connection->unread.length == 0
+                     ? answer(worker, connection, worker->in, (size_t)got)
+                     : keep(worker, &connection->unread, worker->in, (size_t)got) &&
+                           answer(worker, connection, (const uint8_t *)connection->unread.data,
+                                  connection->unread.length);
+    /* A full buffer may have left bytes behind. To watch anew has them reported, after the others'
+     * turn. */
+    if (stays && got == sizeof worker->in && connection->state != WRITING)
+        return watch(worker, connection, EPOLL_CTL_MOD, 0);
+    return stays;
 }
 
 /* Does all that can be done now. The one place but for the clock that drops a connection. */

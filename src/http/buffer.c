@@ -4,7 +4,7 @@
 
 #include "http/text.h"
 
-enum { BUFFER_FIRST = 4096 };
+enum { BUFFER_FIRST = 1024 };
 
 void buffer_free(struct buffer *buffer) {
     free(buffer->data);

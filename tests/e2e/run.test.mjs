@@ -42,6 +42,8 @@ function copyCheckout() {
             execFileSync('cp', ['-a', source, path.dirname(path.join(copy, name))]);
         }
     }
+    // An ordinary user may not be allowed to enter the checkout, so the copy has all that it runs.
+    fs.copyFileSync(RESPONDER, path.join(copy, 'build/release/agora-token-fcgi'));
     return copy;
 }
 
@@ -86,7 +88,7 @@ async function run({ make = false, user, env = SETTINGS, dotenv, port, copy = co
         // Not the checkout itself, unless make has to find its Makefile.
         cwd: make ? copy : '/',
         env: cleanEnvironment({
-            AGORA_TOKEN_FCGI: RESPONDER, ...(wanted ? { PORT: String(wanted) } : {}), ...env,
+            ...(wanted ? { PORT: String(wanted) } : {}), ...env,
         }),
         logFile,
     });

@@ -88,6 +88,9 @@ static void test_refused(void **state) {
     (void)state;
     static char longest[AGORA_STRING_MAX + 2];
     memset(longest, 'a', sizeof longest - 1);
+    assert_int_equal(agora_token_mint(NULL, NULL, text(certificate), NULL, 0, &(size_t){0}),
+                     AGORA_TOKEN_NO_MEMORY);
+    assert_int_equal(agora_token_salt(NULL, &(uint32_t){0}), AGORA_TOKEN_NO_MEMORY);
     const struct agora_service good = {.type = AGORA_SERVICE_RTM, .user = text("alice")};
     struct agora_service service;
     struct agora_token token = token_of(&service, 1);
