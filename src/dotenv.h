@@ -4,12 +4,14 @@
 
 #include <stddef.h>
 
+struct dotenv_entry {
+    char *name;
+    char *value;
+};
+
 struct dotenv {
     size_t count;
-    struct dotenv_entry {
-        char *name;
-        char *value;
-    } * entries;
+    struct dotenv_entry *entries;
 };
 
 /*

@@ -7,8 +7,8 @@ void endpoint_chat_app(const struct call *call, struct response *response) {
     if (!parameter_expiry(call->request->query, &expire, response))
         return;
 
-    struct named_grant grant = {"chatToken", grant_chat((struct agora_text){0}, expire)};
-    answer_tokens(call->api, &grant, 1, response);
+    struct agora_service chat = agora_service_chat_app(expire);
+    answer_tokens(call->api, &(struct named_token){"chatToken", 1, &chat}, 1, expire, response);
 }
 
 void endpoint_chat_account(const struct call *call, struct response *response) {
@@ -18,6 +18,6 @@ void endpoint_chat_account(const struct call *call, struct response *response) {
         !parameter_expiry(call->request->query, &expire, response))
         return;
 
-    struct named_grant grant = {"chatToken", grant_chat(user, expire)};
-    answer_tokens(call->api, &grant, 1, response);
+    struct agora_service chat = agora_service_chat_user(user, expire);
+    answer_tokens(call->api, &(struct named_token){"chatToken", 1, &chat}, 1, expire, response);
 }

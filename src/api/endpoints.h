@@ -23,5 +23,6 @@ endpoint endpoint_rte;
 endpoint endpoint_chat_app;
 endpoint endpoint_chat_account;
 endpoint endpoint_get_token;
+endpoint endpoint_token_generate;
 
 #endif

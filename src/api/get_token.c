@@ -1,170 +1,186 @@
-#include <inttypes.h>
-#include <json-c/json.h>
-#include <stdio.h>
-#include <strings.h>
-
 #include "api/answer.h"
 #include "api/endpoints.h"
 #include "api/parameters.h"
+#include "api/services.h"
 #include "http/text.h"
 
-enum { JSON_DEPTH_MAX = 32 };
-
-/* A JSON number over this is not exact in every client, and json-c cuts those over 64 bits. */
-static const int64_t exact_integer_max = 9007199254740991;
-
-enum field { TOKEN_TYPE, CHANNEL, ROLE, UID, EXPIRE, FIELDS };
-
-static const struct {
-    const char *name;
-    bool may_be_number;
-} fields[FIELDS] = {
-    [TOKEN_TYPE] = {"tokenType", false},
-    [CHANNEL] = {"channel", false},
-    [ROLE] = {"role", false},
-    [UID] = {"uid", true},
-    [EXPIRE] = {"expire", true},
-};
-
-/* The members of the body as text; absent ones are {NULL, 0}. Numbers are written in decimal into
- * their own digits. */
-struct body {
+/* The body of a request for one token, its members' types judged, absent ones {NULL, 0}. */
+struct wish {
     struct json_object *json;
-    struct agora_text values[FIELDS];
-    char digits[FIELDS][24];
+    struct agora_text token_type;
+    struct agora_text channel;
+    struct agora_text role;
+    struct agora_text uid;
+    struct agora_text room;
+    uint32_t expire;
 };
 
-static struct agora_text text_of(struct json_object *string) {
-    return (struct agora_text){json_object_get_string(string),
-                               (size_t)json_object_get_string_len(string)};
+typedef bool make_services(const struct wish *wish, struct services *services,
+                           struct response *response);
+
+/* Channel and user as RTC has them: digits are a numeric uid, but those over 32 bits are none and
+ * stay what they are, an account. */
+static bool channel_and_uid(const struct wish *wish, struct agora_text *user,
+                            struct response *response) {
+    *user = wish->uid;
+    if (!parameter_channel(wish->channel, response) || !parameter_user("uid", wish->uid, response))
+        return false;
+    if (is_digits(*user))
+        numeric_uid(*user, user);
+    return true;
 }
 
-static bool read_field(struct body *body, enum field field, struct json_object *value,
-                       struct response *response) {
-    switch (json_object_get_type(value)) {
-    case json_type_string:
-        body->values[field] = text_of(value);
+static bool rtc(const struct wish *wish, struct services *services, struct response *response) {
+    struct agora_text user;
+    if (!channel_and_uid(wish, &user, response))
+        return false;
+    services_add(services,
+                 agora_service_rtc(wish->channel, user, rtc_role(wish->role), wish->expire));
+    return true;
+}
+
+static bool rtm(const struct wish *wish, struct services *services, struct response *response) {
+    if (!parameter_user("uid", wish->uid, response))
+        return false;
+    if (wish->channel.length > 0) { /* "" is as good as absent */
+        if (!parameter_channel(wish->channel, response))
+            return false;
+        services_add(services,
+                     agora_service_stream_channel(wish->channel, wish->uid, wish->expire));
+    }
+    services_add(services, agora_service_rtm(wish->uid, wish->expire));
+    return true;
+}
+
+static bool chat(const struct wish *wish, struct services *services, struct response *response) {
+    if (wish->uid.length == 0) { /* "" is as good as absent */
+        services_add(services, agora_service_chat_app(wish->expire));
         return true;
-    case json_type_int: {
-        int64_t number = json_object_get_int64(value);
-        if (!fields[field].may_be_number || number < 0 || number > exact_integer_max)
-            break;
-        snprintf(body->digits[field], sizeof body->digits[field], "%" PRId64, number);
-        body->values[field] = text_from(body->digits[field]);
-        return true;
     }
-    default:
-        break;
-    }
-    return response_error(
-        response, HTTP_BAD_REQUEST, "%s %s is not valid: use %s", fields[field].name,
-        quote(text_from(json_object_to_json_string(value))).text,
-        fields[field].may_be_number ? "a string, or a whole number from 0 to 9007199254740991"
-                                    : "a string");
-}
-
-/* Names match without regard to case, the last of repeated ones counts, and null is absent, as Go's
- * decoder has it. */
-static bool read_fields(struct body *body, struct response *response) {
-    json_object_object_foreach(body->json, name, value) {
-        for (int i = 0; i < FIELDS; i++)
-            if (value && strcasecmp(name, fields[i].name) == 0 &&
-                !read_field(body, (enum field)i, value, response))
-                return false;
-    }
+    if (!parameter_user("uid", wish->uid, response))
+        return false;
+    services_add(services, agora_service_chat_user(wish->uid, wish->expire));
     return true;
 }
 
-static bool parse(struct agora_text text, struct body *body, struct response *response) {
-    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-    if (!tokener)
-        return response_error(response, HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+static bool fpa(const struct wish *wish, struct services *services, struct response *response) {
+    (void)wish;
+    (void)response;
+    services_add(services, agora_service_fpa());
+    return true;
+}
 
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
-                                        JSON_TOKENER_VALIDATE_UTF8);
-    body->json = json_tokener_parse_ex(tokener, text.data ? text.data : "", (int)text.length);
-    enum json_tokener_error error = json_tokener_get_error(tokener);
-    size_t end = json_tokener_get_parse_end(tokener);
-    json_tokener_free(tokener);
+static bool streaming(const struct wish *wish, struct services *services,
+                      struct response *response) {
+    struct agora_text user;
+    if (!channel_and_uid(wish, &user, response))
+        return false;
+    services_add(services, agora_service_streaming(wish->channel, user, wish->expire));
+    return true;
+}
 
-    if (error == json_tokener_continue)
+static bool fcdn(const struct wish *wish, struct services *services, struct response *response) {
+    struct agora_text user;
+    if (!channel_and_uid(wish, &user, response))
+        return false;
+    services_add(services, agora_service_fcdn(wish->channel, user, wish->expire));
+    return true;
+}
+
+static bool apaas(const struct wish *wish, struct services *services, struct response *response) {
+    int64_t role = 0;
+    if (wish->room.length > 0 &&
+        !body_integer(wish->json, "role", INT16_MIN, INT16_MAX, 0, &role, response))
+        return false;
+    return services_add_apaas(services, wish->room, wish->uid, (int16_t)role, wish->expire,
+                              response);
+}
+
+static bool rtm2(const struct wish *wish, struct services *services, struct response *response) {
+    struct json_object *permissions;
+    return body_object(wish->json, "permissions", &permissions, response) &&
+           services_add_rtm2(services, wish->uid, permissions, wish->expire, response);
+}
+
+/* RTC and RTM for one user, which both ConvoAI and STT need. */
+static bool rtc_and_rtm(const struct wish *wish, struct services *services,
+                        struct response *response) {
+    if (text_equals(wish->uid, "0"))
         return response_error(response, HTTP_BAD_REQUEST,
-                              "the body is not whole JSON: it ends after %zu bytes", text.length);
-    if (error != json_tokener_success)
-        return response_error(response, HTTP_BAD_REQUEST, "the body is not JSON: %s at byte %zu",
-                              json_tokener_error_desc(error), end);
-    if (!json_object_is_type(body->json, json_type_object))
-        return response_error(response, HTTP_BAD_REQUEST,
-                              "the body is not a JSON object: use {\"tokenType\":\"rtc\",…}");
-    return read_fields(body, response);
-}
-
-static bool rtc(const struct body *body, uint32_t expire, struct grant *grant,
-                struct response *response) {
-    struct agora_text user = body->values[UID];
-    if (!parameter_channel(body->values[CHANNEL], response) ||
-        !parameter_user("uid", user, response))
+                              "uid '0' is not valid: signaling has no user 0");
+    if (!rtc(wish, services, response))
         return false;
-    /* Digits over 32 bits are no uid and stay what they are, an account. */
-    if (is_digits(user))
-        numeric_uid(user, &user);
-    *grant = grant_rtc(body->values[CHANNEL], user, is_publisher(body->values[ROLE]), expire);
+    services_add(services, agora_service_rtm(wish->uid, wish->expire));
     return true;
 }
 
-static bool rtm(const struct body *body, uint32_t expire, struct grant *grant,
-                struct response *response) {
-    struct agora_text channel = body->values[CHANNEL];
-    if (channel.length == 0)
-        channel.data = NULL; /* "" is as good as absent */
-    if (!parameter_user("uid", body->values[UID], response) ||
-        (channel.data && !parameter_channel(channel, response)))
+static bool convoai(const struct wish *wish, struct services *services, struct response *response) {
+    if (!rtc_and_rtm(wish, services, response))
         return false;
-    *grant = grant_rtm(body->values[UID], channel, expire);
+    services_add(services, agora_service_convoai());
     return true;
 }
 
-static bool chat(const struct body *body, uint32_t expire, struct grant *grant,
-                 struct response *response) {
-    struct agora_text user = body->values[UID];
-    if (user.length == 0)
-        user.data = NULL; /* "" is as good as absent */
-    if (user.data && !parameter_user("uid", user, response))
+static bool stt(const struct wish *wish, struct services *services, struct response *response) {
+    if (!rtc_and_rtm(wish, services, response))
         return false;
-    *grant = grant_chat(user, expire);
+    services_add(services, agora_service_stt());
     return true;
 }
 
 static const struct {
     const char *name;
-    bool (*make)(const struct body *body, uint32_t expire, struct grant *grant,
-                 struct response *response);
+    make_services *make;
+    uint32_t expire; /* when the body has none */
 } token_types[] = {
-    {"rtc", rtc},
-    {"rtm", rtm},
-    {"chat", chat},
+    {"rtc", rtc, EXPIRE_DEFAULT},
+    {"rtm", rtm, EXPIRE_DEFAULT},
+    {"chat", chat, EXPIRE_DEFAULT},
+    {"fpa", fpa, AGORA_FPA_EXPIRE},
+    {"streaming", streaming, EXPIRE_DEFAULT},
+    {"fcdn", fcdn, EXPIRE_DEFAULT},
+    {"apaas", apaas, EXPIRE_DEFAULT},
+    {"rtm2", rtm2, EXPIRE_DEFAULT},
+    {"convoai", convoai, EXPIRE_DEFAULT},
+    {"stt", stt, EXPIRE_DEFAULT},
 };
 
-static bool make_grant(const struct body *body, struct grant *grant, struct response *response) {
-    uint32_t expire = 0;
-    if (body->values[EXPIRE].data &&
-        !parameter_seconds("expire", body->values[EXPIRE], &expire, response))
-        return false;
-    if (expire == 0)
-        expire = EXPIRE_DEFAULT;
+/* The one member that is a word in some token types and a number in APaaS. */
+static bool read_role(struct wish *wish, struct response *response) {
+    return text_equals(wish->token_type, "apaas") ||
+           body_text(wish->json, "role", &wish->role, response);
+}
 
-    for (size_t i = 0; i < sizeof token_types / sizeof token_types[0]; i++)
-        if (text_equals(body->values[TOKEN_TYPE], token_types[i].name))
-            return token_types[i].make(body, expire, grant, response);
+static bool read_wish(struct wish *wish, struct services *services, struct response *response) {
+    return body_text(wish->json, "tokenType", &wish->token_type, response) &&
+           body_text(wish->json, "channel", &wish->channel, response) &&
+           body_text(wish->json, "room", &wish->room, response) &&
+           body_text_or_number(wish->json, "uid", services->uid_digits, &wish->uid, response) &&
+           body_seconds(wish->json, "expire", &wish->expire, response) && read_role(wish, response);
+}
+
+static bool make(struct wish *wish, struct services *services, struct response *response) {
+    for (size_t i = 0; i < sizeof token_types / sizeof token_types[0]; i++) {
+        if (!text_equals(wish->token_type, token_types[i].name))
+            continue;
+        if (wish->expire == 0)
+            wish->expire = token_types[i].expire;
+        return token_types[i].make(wish, services, response);
+    }
     return response_error(response, HTTP_BAD_REQUEST,
-                          "tokenType '%s' is not valid: use rtc, rtm or chat",
-                          quote(body->values[TOKEN_TYPE]).text);
+                          "tokenType '%s' is not valid: use rtc, rtm, chat, fpa, streaming, fcdn, "
+                          "apaas, rtm2, convoai or stt",
+                          quote(wish->token_type).text);
 }
 
 void endpoint_get_token(const struct call *call, struct response *response) {
-    struct body body = {0};
-    struct named_grant grant = {.key = "token"};
-    if (parse(call->request->body, &body, response) && make_grant(&body, &grant.grant, response))
-        answer_tokens(call->api, &grant, 1, response);
-    json_object_put(body.json);
+    struct wish wish = {0};
+    struct services services = {0};
+    if (body_parse(call->request->body, &wish.json, response) &&
+        read_wish(&wish, &services, response) && make(&wish, &services, response)) {
+        const struct named_token token = {"token", services.count, services.list};
+        answer_tokens(call->api, &token, 1, wish.expire, response);
+    }
+    services_free(&services);
+    json_object_put(wish.json);
 }

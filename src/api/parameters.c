@@ -1,10 +1,6 @@
 #include "api/parameters.h"
 
-#include <ctype.h>
-
 #include "http/text.h"
-
-static const char channel_marks[] = " !#$%&()+-:;<=.>?@[]^_{}|~,";
 
 bool is_digits(struct agora_text value) {
     for (size_t i = 0; i < value.length; i++)
@@ -92,40 +88,35 @@ bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response
 }
 
 bool parameter_channel(struct agora_text channel, struct response *response) {
-    if (text_equals(channel, "*"))
+    if (agora_channel_is_valid(channel))
         return true;
     if (channel.length == 0)
         return response_error(response, HTTP_BAD_REQUEST,
-                              "channel is missing or empty: use 1 to %d bytes", CHANNEL_MAX);
-    if (channel.length > CHANNEL_MAX)
+                              "channel is missing or empty: use 1 to %d bytes", AGORA_CHANNEL_MAX);
+    if (channel.length > AGORA_CHANNEL_MAX)
         return response_error(response, HTTP_BAD_REQUEST,
                               "channel '%s' is %zu bytes long: use 1 to %d bytes",
-                              quote(channel).text, channel.length, CHANNEL_MAX);
-    for (size_t i = 0; i < channel.length; i++) {
-        unsigned char c = (unsigned char)channel.data[i];
-        if (c == '\0' || c > 0x7e || !(isalnum(c) || strchr(channel_marks, c)))
-            return response_error(response, HTTP_BAD_REQUEST,
-                                  "channel '%s' has a character that Agora does not allow: use "
-                                  "letters, digits, space and %s or * alone for every channel",
-                                  quote(channel).text, channel_marks + 1);
-    }
-    return true;
+                              quote(channel).text, channel.length, AGORA_CHANNEL_MAX);
+    return response_error(response, HTTP_BAD_REQUEST,
+                          "channel '%s' has a character that Agora does not allow: use letters, "
+                          "digits, space and !#$%%&()+-:;<=.>?@[]^_{}|~, or * alone for every "
+                          "channel",
+                          quote(channel).text);
 }
 
 bool parameter_user(const char *name, struct agora_text user, struct response *response) {
+    if (agora_user_is_valid(user))
+        return true;
     if (user.length == 0)
         return response_error(response, HTTP_BAD_REQUEST,
-                              "%s is missing or empty: use 1 to %d bytes", name, USER_MAX);
-    if (user.length > USER_MAX)
+                              "%s is missing or empty: use 1 to %d bytes", name, AGORA_USER_MAX);
+    if (user.length > AGORA_USER_MAX)
         return response_error(response, HTTP_BAD_REQUEST,
                               "%s '%s' is %zu bytes long: use 1 to %d bytes", name,
-                              quote(user).text, user.length, USER_MAX);
-    for (size_t i = 0; i < user.length; i++)
-        if (iscntrl((unsigned char)user.data[i]))
-            return response_error(response, HTTP_BAD_REQUEST,
-                                  "%s '%s' has a control character: use printable ones", name,
-                                  quote(user).text);
-    return true;
+                              quote(user).text, user.length, AGORA_USER_MAX);
+    return response_error(response, HTTP_BAD_REQUEST,
+                          "%s '%s' has a control character: use printable ones", name,
+                          quote(user).text);
 }
 
 bool parameter_rtc_user(struct agora_text token_type, struct agora_text segment,
@@ -149,6 +140,6 @@ bool parameter_rtc_user(struct agora_text token_type, struct agora_text segment,
                           quote(token_type).text);
 }
 
-bool is_publisher(struct agora_text role) {
-    return text_equals(role, "publisher");
+enum agora_role rtc_role(struct agora_text role) {
+    return text_equals(role, "publisher") ? AGORA_ROLE_PUBLISHER : AGORA_ROLE_SUBSCRIBER;
 }

@@ -11,7 +11,7 @@
 #include "agora_token.h"
 #include "http/response.h"
 
-enum { CHANNEL_MAX = 64, USER_MAX = 255, EXPIRE_DEFAULT = 3600 };
+enum { EXPIRE_DEFAULT = 3600 };
 
 /* True for one decimal digit or more and nothing else. */
 bool is_digits(struct agora_text value);
@@ -27,10 +27,10 @@ bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seco
 /* The first `expiry` of the query, EXPIRE_DEFAULT when there is none. */
 bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response);
 
-/* 1 to CHANNEL_MAX bytes of what Agora allows in a channel name, or "*" for every channel. */
+/* 1 to AGORA_CHANNEL_MAX bytes of what Agora allows in a channel name, or "*" for every channel. */
 bool parameter_channel(struct agora_text channel, struct response *response);
 
-/* A user ID or account: 1 to USER_MAX bytes without control characters. */
+/* A user ID or account: 1 to AGORA_USER_MAX bytes without control characters. */
 bool parameter_user(const char *name, struct agora_text user, struct response *response);
 
 /* What stands for the user in an RTC token, from the tokenType ("uid" or "userAccount") and the
@@ -39,6 +39,6 @@ bool parameter_rtc_user(struct agora_text token_type, struct agora_text segment,
                         struct agora_text *user, struct response *response);
 
 /* "publisher" may publish; any other role, as in agora-token-service, may only join. */
-bool is_publisher(struct agora_text role);
+enum agora_role rtc_role(struct agora_text role);
 
 #endif

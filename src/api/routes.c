@@ -19,6 +19,7 @@ static const struct route {
     {GET, "/chat/app", endpoint_chat_app},
     {GET, "/chat/account/:chatid", endpoint_chat_account},
     {POST, "/getToken", endpoint_get_token},
+    {POST, "/token/generate", endpoint_token_generate},
 };
 
 static const char *const allowed[] = {
@@ -77,7 +78,7 @@ static void route(struct call *call, struct response *response) {
     response_error(response, HTTP_NOT_FOUND,
                    "no endpoint at '%s': there are /ping, /rtc/CHANNEL/ROLE/TOKENTYPE/UID, "
                    "/rtm/UID, /rte/CHANNEL/ROLE/TOKENTYPE/UID[/RTMUID], /chat/app, "
-                   "/chat/account/UID and POST /getToken",
+                   "/chat/account/UID, POST /getToken and POST /token/generate",
                    quote(request->path).text);
 }
 

@@ -13,7 +13,7 @@ void endpoint_rtc(const struct call *call, struct response *response) {
         !parameter_expiry(call->request->query, &expire, response))
         return;
 
-    struct named_grant grant = {"rtcToken",
-                                grant_rtc(value[CHANNEL], user, is_publisher(value[ROLE]), expire)};
-    answer_tokens(call->api, &grant, 1, response);
+    struct agora_service rtc =
+        agora_service_rtc(value[CHANNEL], user, rtc_role(value[ROLE]), expire);
+    answer_tokens(call->api, &(struct named_token){"rtcToken", 1, &rtc}, 1, expire, response);
 }

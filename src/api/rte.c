@@ -31,9 +31,10 @@ void endpoint_rte(const struct call *call, struct response *response) {
     if (!parameter_user("rtmuid", rtm_user, response))
         return;
 
-    struct named_grant grants[] = {
-        {"rtcToken", grant_rtc(value[CHANNEL], user, is_publisher(value[ROLE]), expire)},
-        {"rtmToken", grant_rtm(rtm_user, value[CHANNEL], expire)},
-    };
-    answer_tokens(call->api, grants, 2, response);
+    struct agora_service rtm[2];
+    struct agora_service rtc =
+        agora_service_rtc(value[CHANNEL], user, rtc_role(value[ROLE]), expire);
+    agora_services_rtm_with_stream(rtm, rtm_user, value[CHANNEL], expire);
+    const struct named_token tokens[] = {{"rtcToken", 1, &rtc}, {"rtmToken", 2, rtm}};
+    answer_tokens(call->api, tokens, 2, expire, response);
 }

@@ -15,6 +15,6 @@ void endpoint_rtm(const struct call *call, struct response *response) {
         return;
     }
 
-    struct named_grant grant = {"rtmToken", grant_rtm(user, (struct agora_text){0}, expire)};
-    answer_tokens(call->api, &grant, 1, response);
+    struct agora_service rtm = agora_service_rtm(user, expire);
+    answer_tokens(call->api, &(struct named_token){"rtmToken", 1, &rtm}, 1, expire, response);
 }

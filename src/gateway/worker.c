@@ -155,21 +155,16 @@ static bool throw_away(struct worker *worker, struct connection *connection) {
 
 /* All of the answer has been handed to the kernel. */
 static bool finish_answer(struct worker *worker, struct connection *connection, enum then then) {
-    switch (worker->draining && then == KEEP ? CLOSE : then) {
-    case KEEP:
-        if (connection->unread.length > 0)
-            set_state(worker, connection, READING, request_timeout_ms(worker));
-        else
-            set_state(worker, connection, ANSWERED, request_timeout_ms(worker));
-        return true;
-    case LINGER:
+    if (then == LINGER) {
         shutdown(connection->fd, SHUT_WR);
         set_state(worker, connection, LINGERING, LINGER_MS);
         return throw_away(worker, connection);
-    case CLOSE:
-        break;
     }
-    return false;
+    if (then == CLOSE || worker->draining)
+        return false;
+    set_state(worker, connection, connection->unread.length > 0 ? READING : ANSWERED,
+              request_timeout_ms(worker));
+    return true;
 }
 
 /* Returns how much the kernel took, -1 when the peer has gone. */

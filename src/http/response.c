@@ -57,15 +57,24 @@ bool response_error(struct response *response, enum http_status status, const ch
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
 
+    struct buffer *body = &response->body;
+    buffer_clear(body);
+    if (response->error_form == ERROR_CODED) {
+        response->status = HTTP_BAD_REQUEST;
+        buffer_puts(body, status < HTTP_INTERNAL_SERVER_ERROR ? "{\"code\":-1" : "{\"code\":-2");
+        buffer_puts(body, ",\"message\":");
+        put_json_string(body, message);
+        buffer_puts(body, ",\"data\":\"\"}");
+        return false;
+    }
     response->status = status;
-    buffer_clear(&response->body);
-    buffer_puts(&response->body, "{\"status\":");
-    buffer_put_number(&response->body, status);
-    buffer_puts(&response->body, ",\"error\":");
-    put_json_string(&response->body, message);
-    buffer_puts(&response->body, ",\"message\":");
-    put_json_string(&response->body, message);
-    buffer_puts(&response->body, "}");
+    buffer_puts(body, "{\"status\":");
+    buffer_put_number(body, status);
+    buffer_puts(body, ",\"error\":");
+    put_json_string(body, message);
+    buffer_puts(body, ",\"message\":");
+    put_json_string(body, message);
+    buffer_puts(body, "}");
     return false;
 }
 

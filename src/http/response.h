@@ -17,20 +17,29 @@ enum http_status {
     HTTP_INTERNAL_SERVER_ERROR = 500,
 };
 
+/* How an error is written. */
+enum error_form {
+    /* {"status":400,"error":"…","message":"…"}, both texts the same since clients of
+     * agora-token-service look now for one, now for the other. */
+    ERROR_PLAIN,
+    /* {"code":-1,"message":"…","data":""} with status 400, or code -2 where the fault is ours, as
+     * Agora's token server for Docker has it. */
+    ERROR_CODED,
+};
+
 struct response {
     enum http_status status;
     struct agora_text cors_origin; /* echoed to an allowed origin; belongs to the request */
     const char *allow;             /* the Allow header of a 405 */
     bool head_only;                /* HEAD: the length of the body, but not the body */
+    enum error_form error_form;
     struct buffer body;
 };
 
 /* Makes an empty 200, keeping the body's memory. */
 void response_clear(struct response *response);
 
-/* Makes it an error: {"status":400,"error":"…","message":"…"}, both texts the same since clients of
- * agora-token-service look now for one, now for the other. Returns false, so that a check can
- * `return response_error(…)`. */
+/* Makes it an error in its form. Returns false, so that a check can `return response_error(…)`. */
 __attribute__((format(printf, 3, 4))) bool
 response_error(struct response *response, enum http_status status, const char *format, ...);
 

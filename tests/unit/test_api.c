@@ -225,15 +225,15 @@ static void test_lengths(void **state) {
     char path[512];
     char name[300];
     memset(name, 'n', sizeof name);
-    snprintf(path, sizeof path, "/rtc/%.*s/x/uid/1", CHANNEL_MAX, name);
+    snprintf(path, sizeof path, "/rtc/%.*s/x/uid/1", AGORA_CHANNEL_MAX, name);
     get(path, "");
     assert_int_equal(response.status, HTTP_OK);
-    snprintf(path, sizeof path, "/rtc/%.*s/x/uid/1", CHANNEL_MAX + 1, name);
+    snprintf(path, sizeof path, "/rtc/%.*s/x/uid/1", AGORA_CHANNEL_MAX + 1, name);
     expect_error(get(path, ""), HTTP_BAD_REQUEST, "65 bytes long: use 1 to 64 bytes");
-    snprintf(path, sizeof path, "/rtm/%.*s", USER_MAX, name);
+    snprintf(path, sizeof path, "/rtm/%.*s", AGORA_USER_MAX, name);
     get(path, "");
     assert_int_equal(response.status, HTTP_OK);
-    snprintf(path, sizeof path, "/rtm/%.*s", USER_MAX + 1, name);
+    snprintf(path, sizeof path, "/rtm/%.*s", AGORA_USER_MAX + 1, name);
     expect_error(get(path, ""), HTTP_BAD_REQUEST, "256 bytes long: use 1 to 255 bytes");
     struct request request = {.method = text("GET"), .path = {"/rtm/a\0b", 8}};
     api_answer(&api, &request, &response);
@@ -244,7 +244,7 @@ static void test_lengths(void **state) {
 static void test_largest_token(void **state) {
     (void)state;
     char path[512];
-    char name[USER_MAX];
+    char name[AGORA_USER_MAX];
     uint32_t random = 7;
     for (size_t i = 0; i < sizeof name; i++) {
         random = random * 1664525 + 1013904223;
@@ -253,7 +253,7 @@ static void test_largest_token(void **state) {
     snprintf(path, sizeof path,
              "/rte/0123456789012345678901234567890123456789012345678901234567890123/"
              "publisher/userAccount/%.*s",
-             USER_MAX, name);
+             AGORA_USER_MAX, name);
     get(path, "");
     assert_int_equal(response.status, HTTP_OK);
     assert_true(response.body.length > 900);
@@ -367,7 +367,7 @@ static void test_get_token_errors(void **state) {
         {"{\"tokenType\":\"\xff\"}", "not JSON"},
         {"[]", "not a JSON object"},
         {"null\n", "not a JSON object"},
-        {"{}", "use rtc, rtm or chat"},
+        {"{}", "use rtc, rtm, chat"},
         {"{\"tokenType\":\"RTC\"}", "tokenType 'RTC'"},
         {"{\"tokenType\":5}", "tokenType 5 is not valid: use a string"},
         {"{\"tokenType\":\"rtc\",\"uid\":\"7\"}", "channel is missing"},

@@ -1,0 +1,126 @@
+#include "api/body.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "api/parameters.h"
+#include "http/text.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+
+/* A JSON number over this is not exact in every client, and json-c cuts those over 64 bits. */
+static const int64_t exact_integer_max = 9007199254740991;
+
+bool body_parse(struct agora_text text, struct json_object **json, struct response *response) {
+    *json = NULL;
+    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+    if (!tokener)
+        return response_error(response, HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
+                                        JSON_TOKENER_VALIDATE_UTF8);
+    *json = json_tokener_parse_ex(tokener, text.data ? text.data : "", (int)text.length);
+    enum json_tokener_error error = json_tokener_get_error(tokener);
+    size_t end = json_tokener_get_parse_end(tokener);
+    json_tokener_free(tokener);
+
+    if (error == json_tokener_continue)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "the body is not whole JSON: it ends after %zu bytes", text.length);
+    if (error != json_tokener_success)
+        return response_error(response, HTTP_BAD_REQUEST, "the body is not JSON: %s at byte %zu",
+                              json_tokener_error_desc(error), end);
+    return json_object_is_type(*json, json_type_object) ||
+           response_error(response, HTTP_BAD_REQUEST,
+                          "the body is not a JSON object: use {\"name\":value,…}");
+}
+
+struct json_object *body_member(struct json_object *object, const char *name) {
+    struct json_object *last = NULL;
+    json_object_object_foreach(object, key, value) {
+        if (value && strcasecmp(key, name) == 0)
+            last = value;
+    }
+    return last;
+}
+
+static bool refuse(const char *name, struct json_object *value, const char *allowed,
+                   struct response *response) {
+    return response_error(response, HTTP_BAD_REQUEST, "%s %s is not valid: use %s", name,
+                          quote(text_from(json_object_to_json_string(value))).text, allowed);
+}
+
+static struct agora_text text_of(struct json_object *string) {
+    return (struct agora_text){json_object_get_string(string),
+                               (size_t)json_object_get_string_len(string)};
+}
+
+bool body_text(struct json_object *object, const char *name, struct agora_text *text,
+               struct response *response) {
+    struct json_object *value = body_member(object, name);
+    *text = (struct agora_text){NULL, 0};
+    if (!value)
+        return true;
+    if (!json_object_is_type(value, json_type_string))
+        return refuse(name, value, "a string", response);
+    *text = text_of(value);
+    return true;
+}
+
+/* False for anything but a whole number in the range. */
+static bool read_integer(struct json_object *value, int64_t least, int64_t most, int64_t *number) {
+    if (!json_object_is_type(value, json_type_int))
+        return false;
+    *number = json_object_get_int64(value);
+    return *number >= least && *number <= most;
+}
+
+bool body_text_or_number(struct json_object *object, const char *name, char digits[BODY_DIGITS],
+                         struct agora_text *text, struct response *response) {
+    struct json_object *value = body_member(object, name);
+    int64_t number;
+    if (!value || json_object_is_type(value, json_type_string))
+        return body_text(object, name, text, response);
+    if (!read_integer(value, 0, exact_integer_max, &number))
+        return refuse(name, value, "a string, or a whole number from 0 to 9007199254740991",
+                      response);
+    snprintf(digits, BODY_DIGITS, "%" PRId64, number);
+    *text = text_from(digits);
+    return true;
+}
+
+bool body_seconds(struct json_object *object, const char *name, uint32_t *seconds,
+                  struct response *response) {
+    char digits[BODY_DIGITS];
+    struct agora_text text;
+    *seconds = 0;
+    return body_text_or_number(object, name, digits, &text, response) &&
+           (!text.data || parameter_seconds(name, text, seconds, response));
+}
+
+bool body_flag(struct json_object *object, const char *name, bool *flag,
+               struct response *response) {
+    struct json_object *value = body_member(object, name);
+    *flag = value && json_object_get_boolean(value);
+    return !value || json_object_is_type(value, json_type_boolean) ||
+           refuse(name, value, "true or false", response);
+}
+
+bool body_integer(struct json_object *object, const char *name, int64_t least, int64_t most,
+                  int64_t otherwise, int64_t *number, struct response *response) {
+    struct json_object *value = body_member(object, name);
+    *number = otherwise;
+    if (!value || read_integer(value, least, most, number))
+        return true;
+    char allowed[80];
+    snprintf(allowed, sizeof allowed, "a whole number from %" PRId64 " to %" PRId64, least, most);
+    return refuse(name, value, allowed, response);
+}
+
+bool body_object(struct json_object *object, const char *name, struct json_object **member,
+                 struct response *response) {
+    *member = body_member(object, name);
+    return !*member || json_object_is_type(*member, json_type_object) ||
+           refuse(name, *member, "an object", response);
+}
