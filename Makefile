@@ -2,6 +2,7 @@
 # make run        installs what is missing, builds, serves on PORT (8080)
 # make check      installs what the tests need, builds, runs every test and lint
 # make bench      installs what it needs, measures for four minutes, prints one table
+# make fuzz       fuzzes each target of tests/fuzz for FUZZ_SECONDS (60), with clang
 # make cgi        one static file for shared hosting, build/release/agora-token.cgi
 # make install    copies programs, library, man pages and completions below PREFIX (/usr/local);
 #                 DESTDIR is put before it. make uninstall takes them away again
@@ -29,6 +30,11 @@ else ifeq ($(SANITIZE),address)
 CFLAGS ?= -O1 -g
 MODE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK_MODE := $(MODE)
+else ifeq ($(SANITIZE),fuzzer)
+CC = clang
+CFLAGS ?= -O1 -g
+MODE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LINK_MODE := -fsanitize=fuzzer,address,undefined
 else
 CFLAGS ?= -O1 -g
 MODE := -fsanitize=$(SANITIZE)
@@ -42,18 +48,20 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
 SERVICE := src/config.c src/dotenv.c src/log.c $(wildcard src/http/*.c src/api/*.c src/gateway/*.c)
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
 comma := ,
+parenthesis := (
 
 ifneq ($(V),1)
 Q := @
 say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
-all: $(B)/agora-token-fcgi $(B)/libagoratoken.so
+all: $(B)/agora-token-fcgi $(B)/agora-token $(B)/libagoratoken.so
 
 $(call objects,$(TOKEN)): MODE += -fPIC -fvisibility=hidden
 
@@ -111,6 +119,61 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(call objects,$(TOKEN))
 
 bench-programs: $(addprefix $(B)/tests/bench/,token process line)
 
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+
+# Every function of the library finds the one page about all of them.
+FUNCTIONS := $(shell sed -n '/^ \*/d; /^\/\*/d; s/^.*\<\(agora_[a-z0-9_]*\)$(parenthesis).*/\1/p' \
+	include/agora_token.h)
+INSTALLED = $(addprefix $(BINDIR)/,agora-token agora-token-fcgi) $(INCLUDEDIR)/agora_token.h \
+	$(addprefix $(LIBDIR)/,libagoratoken.a libagoratoken.so libagoratoken.so.$(VERSION) $(SONAME)) \
+	$(LIBDIR)/pkgconfig/agoratoken.pc $(MANDIR)/man1/agora-token.1 $(MANDIR)/man3/agora_token.3 \
+	$(MANDIR)/man8/agora-token-fcgi.8 $(FUNCTIONS:%=$(MANDIR)/man3/%.3) $(BASHDIR)/agora-token \
+	$(ZSHDIR)/_agora-token
+
+install: all $(B)/libagoratoken.a
+	$(Q)install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
+	$(Q)install -m 755 $(B)/agora-token $(B)/agora-token-fcgi $(DESTDIR)$(BINDIR)
+	$(Q)install -m 644 include/agora_token.h $(DESTDIR)$(INCLUDEDIR)
+	$(Q)install -m 644 $(B)/libagoratoken.a $(DESTDIR)$(LIBDIR)
+	$(Q)install -m 755 $(B)/libagoratoken.so $(DESTDIR)$(LIBDIR)/libagoratoken.so.$(VERSION)
+	$(Q)ln -sf libagoratoken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libagoratoken.so
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+		conf/pkgconfig/agoratoken.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/agoratoken.pc
+	$(Q)install -m 644 conf/man/agora-token.1 $(DESTDIR)$(MANDIR)/man1
+	$(Q)install -m 644 conf/man/agora_token.3 $(DESTDIR)$(MANDIR)/man3
+	$(Q)install -m 644 conf/man/agora-token-fcgi.8 $(DESTDIR)$(MANDIR)/man8
+	$(Q)for f in $(FUNCTIONS); do echo .so man3/agora_token.3 >$(DESTDIR)$(MANDIR)/man3/$$f.3; done
+	$(Q)install -m 644 conf/completion/agora-token.bash $(DESTDIR)$(BASHDIR)/agora-token
+	$(Q)install -m 644 conf/completion/_agora-token $(DESTDIR)$(ZSHDIR)/_agora-token
+
+uninstall:
+	$(Q)rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(call objects,$(CLI)) $(B)/libservice.a \
+		$(call objects,$(TOKEN))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lfcgi $(PACKAGE_LIBS)
+
+fuzz-programs: $(FUZZ:%=$(B)/tests/fuzz/%)
+
+# Each target from its seeds, for so many seconds. What was found new is kept for the next run.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@$(MAKE) --no-print-directory SANITIZE=fuzzer fuzz-programs
+	@set -e; for target in $(FUZZ); do \
+		mkdir -p build/fuzzer/corpus/$$target; \
+		build/fuzzer/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 \
+			-print_final_stats=1 -artifact_prefix=build/fuzzer/$$target- \
+			build/fuzzer/corpus/$$target tests/fuzz/corpus/$$target; \
+	done
+
 unit-programs: $(addprefix $(B)/tests/unit/,$(UNIT))
 
 bench:
@@ -139,6 +202,6 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all cgi run check bench bench-programs format clean unit-programs
+.PHONY: all install uninstall cgi run check bench bench-programs fuzz fuzz-programs format clean unit-programs
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -209,7 +209,8 @@ AGORA_API int agora_user_is_valid(struct agora_text user);
 /*
  * What minting keeps between tokens: contexts of OpenSSL and zlib, a first key, random bytes.
  * About 300 KiB once used. NULL when there is no memory or OpenSSL lacks HMAC-SHA256. Make it after
- * fork: two processes that share one would hand out the same salts.
+ * fork: two processes that share one would hand out the same salts. The functions that take a
+ * minter give AGORA_TOKEN_NO_MEMORY for NULL, so that one check at the end will do.
  */
 struct agora_minter;
 AGORA_API struct agora_minter *agora_minter_new(void);
@@ -378,13 +379,14 @@ struct agora_reading {
  * room, so a small token that unpacks without end gives AGORA_TOKEN_NO_ROOM. AGORA_READ_ROOM bytes
  * are enough for every token but those with hundreds of services, privileges or RTM2 names.
  *
- * Strict: a text with white space, with something behind the end, with a bit set that no compressor
- * sets, or that is one character off what zlib makes of the same content is refused. So is a
- * privilege, or a pair of RTM2 resource and permission, that stands twice. Names of RTM2 resources
- * without any permission are left out.
+ * Strict: a text with white space, with something behind the end, or with a bit set that no
+ * compressor sets is refused. So is a privilege, or a pair of RTM2 resource and permission, that
+ * stands twice. Names of RTM2 resources without any permission are left out. Compressors differ, so
+ * the same content can have several texts, a few of which differ in one bit; all are the same
+ * token.
  *
- * zlib allocates up to 300 KiB, which are freed before the function returns. On an error *out is
- * all zero.
+ * zlib allocates about 40 KiB, which are freed before the function returns. On an error *out is all
+ * zero.
  */
 AGORA_API enum agora_token_error agora_token_read(struct agora_text text, void *room,
                                                   size_t room_size, struct agora_reading *out);

@@ -60,6 +60,8 @@ void agora_minter_free(struct agora_minter *minter) {
 }
 
 enum agora_token_error agora_token_salt(struct agora_minter *minter, uint32_t *salt) {
+    if (!minter)
+        return AGORA_TOKEN_NO_MEMORY;
     if (minter->salts_left == 0) {
         if (getentropy(minter->salts, sizeof minter->salts) != 0)
             return AGORA_TOKEN_CRYPTO;
@@ -123,6 +125,8 @@ enum agora_token_error agora_token_mint(struct agora_minter *minter,
     *length = 0;
     if (size > 0)
         out[0] = '\0';
+    if (!minter)
+        return AGORA_TOKEN_NO_MEMORY;
 
     enum agora_token_error error = check(token, app_certificate);
     if (error)

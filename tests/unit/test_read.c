@@ -151,21 +151,47 @@ static void test_vectors(void **state) {
     json_object_put(vectors);
 }
 
+/* Where a string stands twice before a third copy of it, a flipped bit can make the third copy that
+ * of the other one: another text of the same content, which another compressor may well have made.
+ * So what must not happen is that a flip leaves a valid token with other content. Returns whether
+ * it left a valid one. */
+static bool survives(struct agora_text damaged, const char *name, struct agora_text message) {
+    struct agora_reading reading;
+    if (read_into(damaged, &reading) != AGORA_TOKEN_OK ||
+        agora_token_verify(&reading, text(certificate)) != AGORA_TOKEN_OK)
+        return false;
+    if (reading.message.length != message.length ||
+        memcmp(reading.message.data, message.data, message.length) != 0)
+        fail_msg("%s: %.*s", name, (int)damaged.length, damaged.data);
+    return true;
+}
+
+/* Of each vector, what is signed, in memory of its own. */
+static struct agora_text message_of_vector(struct agora_text token, char *kept) {
+    struct agora_reading reading;
+    assert_int_equal(read_into(token, &reading), AGORA_TOKEN_OK);
+    memcpy(kept, reading.message.data, reading.message.length);
+    return (struct agora_text){kept, reading.message.length};
+}
+
 static void test_every_bit_counts(void **state) {
     (void)state;
     struct json_object *vectors = load_vectors();
+    size_t survivors = 0;
     for (size_t i = 0; i < VECTORS; i++) {
         struct json_object *json = json_object_array_get_idx(vectors, i);
         struct agora_text token = text_of(json, "token");
+        char kept[1024];
+        struct agora_text message = message_of_vector(token, kept);
         memcpy(made, token.data, token.length);
-        assert_int_equal(judge((struct agora_text){made, token.length}), AGORA_TOKEN_OK);
         for (size_t bit = 0; bit < 8 * token.length; bit++) {
             made[bit / 8] = (char)(made[bit / 8] ^ 1 << bit % 8);
-            if (judge((struct agora_text){made, token.length}) == AGORA_TOKEN_OK)
-                fail_msg("%s, bit %zu", text_of(json, "name").data, bit);
+            survivors += survives((struct agora_text){made, token.length},
+                                  text_of(json, "name").data, message);
             made[bit / 8] = token.data[bit / 8];
         }
     }
+    assert_true(survivors <= 4); /* of 31,000 */
     json_object_put(vectors);
 }
 
@@ -173,23 +199,51 @@ static void test_every_bit_counts(void **state) {
 static void test_every_packed_bit_counts(void **state) {
     (void)state;
     struct json_object *vectors = load_vectors();
+    size_t survivors = 0;
     for (size_t i = 0; i < VECTORS; i++) {
         struct json_object *json = json_object_array_get_idx(vectors, i);
         struct agora_text token = text_of(json, "token");
         uint8_t packed[1024];
         size_t length;
+        char kept[1024];
+        struct agora_text message = message_of_vector(token, kept);
         token.data += VERSION_LENGTH;
         token.length -= VERSION_LENGTH;
         assert_true(base64_decode(token, packed, &length));
         for (size_t bit = 0; bit < 8 * length; bit++) {
             packed[bit / 8] = (uint8_t)(packed[bit / 8] ^ 1 << bit % 8);
-            if (judge((struct agora_text){made, encode(packed, length, VERSION_007)}) ==
-                AGORA_TOKEN_OK)
-                fail_msg("%s, bit %zu", text_of(json, "name").data, bit);
+            survivors += survives((struct agora_text){made, encode(packed, length, VERSION_007)},
+                                  text_of(json, "name").data, message);
             packed[bit / 8] = (uint8_t)(packed[bit / 8] ^ 1 << bit % 8);
         }
     }
+    assert_true(survivors <= 3); /* of 23,000 */
     json_object_put(vectors);
+}
+
+/* Agora's builder for Node brings a zlib of its own, which packed the same content into a text that
+ * differs from that of stock zlib in one bit. Both are the token. */
+static void test_one_content_two_texts(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "007eJxTYGA/qHl62okzaaZ1Rrlch16bzfzzpmrFoz1up9/"
+        "9yWP6INmhwJBkaJCYZGqRZGCUaGpmmWpskJKaYmaampSWb"
+        "JhqYZZiygAFjPvn+DAysACZABH6HP8=",
+        "007eJxTYGA/qHl62okzaaZ1Rrlch16bzfzzpmrFoz1up9/"
+        "9yWP6INmhwJBkaJCYZGqRZGCUaGpmmWpskJKaYmaampSWb"
+        "JhqYZZiygAFjPvn+DAysABZABH6HP8=",
+    };
+    char kept[1024];
+    struct agora_text message = message_of_vector(text(texts[0]), kept);
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct agora_reading reading;
+        assert_int_equal(read_into(text(texts[i]), &reading), AGORA_TOKEN_OK);
+        assert_text(reading.message, message);
+        assert_int_equal(reading.token.service_count, 1);
+        assert_int_equal(reading.token.services[0].type, AGORA_SERVICE_FPA);
+        assert_int_equal(agora_token_verify(&reading, text("9d018bafbd6d71c0207aaa65d5c6e99d")),
+                         AGORA_TOKEN_OK);
+    }
 }
 
 static void test_every_truncation(void **state) {
@@ -592,6 +646,7 @@ int main(void) {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_every_bit_counts),
         cmocka_unit_test(test_every_packed_bit_counts),
+        cmocka_unit_test(test_one_content_two_texts),
         cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_every_room),
         cmocka_unit_test(test_not_a_token),

@@ -1,0 +1,82 @@
+/* The command line tool: finds the subcommand and hands it its options. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "version.h"
+
+static const struct command *const commands[] = {
+    &command_rtc,   &command_rtm,    &command_rtc_rtm, &command_chat,   &command_fpa,
+    &command_apaas, &command_rtm2,   &command_convoai, &command_stt,    &command_streaming,
+    &command_fcdn,  &command_decode, &command_encode,  &command_verify,
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+/* Names that Agora uses as well. */
+static const struct {
+    const char *name;
+    const struct command *command;
+} aliases[] = {
+    {"education", &command_apaas},
+};
+
+static void print_usage(FILE *out) {
+    fputs("usage: agora-token COMMAND [OPTION...]\n"
+          "\n"
+          "Mints, reads and verifies Agora access tokens.\n"
+          "\n",
+          out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n"
+          "agora-token COMMAND --help shows the options of a command, agora-token --version the\n"
+          "version. The App ID and the App Certificate come from options, from APP_ID and\n"
+          "APP_CERTIFICATE in the environment, or from .env in the working directory.\n",
+          out);
+}
+
+static const struct command *find(const char *name) {
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+        if (strcmp(aliases[i].name, name) == 0)
+            return aliases[i].command;
+    return NULL;
+}
+
+static void free_values(struct values *values) {
+    for (size_t i = 0; i < values->permissions.count; i++)
+        free((void *)values->permissions.list[i].names);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("agora-token " VERSION);
+        return EXIT_OK;
+    }
+    const struct command *command = find(argv[1]);
+    if (!command) {
+        fprintf(stderr, "agora-token: there is no command '%s'; see agora-token --help\n", argv[1]);
+        return EXIT_USAGE;
+    }
+
+    struct values values = {0};
+    int status = parse_options(command, argc - 1, argv + 1, &values);
+    if (status == 0 && values.help)
+        print_help(command);
+    else if (status == 0)
+        status = command->run(command, &values);
+    free_values(&values);
+    return status;
+}

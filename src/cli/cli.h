@@ -1,0 +1,183 @@
+/* What the subcommands of agora-token share. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agora_token.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ENDED = 3 };
+enum { EXPIRE_DEFAULT = 3600 };
+
+enum option_kind {
+    KIND_FLAG,       /* bool */
+    KIND_STRING,     /* const char *, as it stands */
+    KIND_CHANNEL,    /* struct agora_text */
+    KIND_USER,       /* struct agora_text */
+    KIND_UID,        /* struct uid */
+    KIND_ROLE,       /* enum agora_role */
+    KIND_SHORT,      /* struct number, 16 bits with sign */
+    KIND_NUMBER,     /* struct number, 32 bits */
+    KIND_TIME,       /* struct number, Unix seconds */
+    KIND_DURATION,   /* struct number, seconds */
+    KIND_LIFETIME,   /* struct lifetime */
+    KIND_PERMISSION, /* struct permissions; the option's name is the permission's */
+};
+
+struct number {
+    bool given;
+    int64_t value;
+};
+
+/* Of one privilege: a duration, or "none" for not to have it. */
+struct lifetime {
+    struct number duration;
+    bool none;
+};
+
+struct uid {
+    bool given;
+    struct agora_text text;
+    char room[AGORA_UID_SIZE];
+};
+
+/* Lists of RTM2, in the order given. */
+enum { PERMISSION_OPTIONS_MAX = 64 };
+struct permissions {
+    size_t count;
+    struct agora_rtm2_permission list[PERMISSION_OPTIONS_MAX];
+};
+
+/* The values of all options of all subcommands; what was not given is all zero. */
+struct values {
+    bool help;
+    bool json;
+    bool app;
+    const char *app_id;
+    const char *app_id_file;
+    const char *certificate;
+    const char *certificate_file;
+    const char *env_file;
+    struct number issue_ts;
+    struct number salt;
+    struct number at;
+    struct number expire;
+    struct agora_text channel;
+    struct agora_text user;
+    struct uid uid;
+    enum agora_role role;
+    struct agora_text rtm_user;
+    struct number rtm_expire;
+    struct number room_role;
+    struct lifetime join, audio, video, data; /* RTC */
+    struct lifetime mixed, raw;               /* Streaming */
+    struct lifetime publish, play;            /* FCDN */
+    struct permissions permissions;
+    const char *operand; /* what stands beside the options */
+};
+
+struct option_spec {
+    const char *name;  /* without dashes */
+    const char *value; /* how help names it; NULL for a flag */
+    enum option_kind kind;
+    size_t offset; /* into struct values */
+    const char *help;
+};
+
+struct command {
+    const char *name;
+    const char *summary;
+    const char *synopsis;                /* what stands behind the name in the usage line */
+    const char *notes;                   /* what help ends with; may be NULL */
+    const struct option_spec *groups[6]; /* each ended by a name NULL; ended by NULL */
+    int (*run)(const struct command *command, struct values *values);
+};
+
+#define OPTION(name, value, kind, field, help)                                                     \
+    { name, value, kind, offsetof(struct values, field), help }
+#define OPTIONS_END                                                                                \
+    { NULL, NULL, KIND_FLAG, 0, NULL }
+
+/* Groups of options that several subcommands have. */
+extern const struct option_spec options_common[];      /* --json, --help */
+extern const struct option_spec options_certificate[]; /* where the certificate comes from */
+extern const struct option_spec options_mint[];        /* the App ID and what a token has besides */
+extern const struct option_spec options_rtc[];         /* channel, user, role and lifetimes */
+
+/* Fills the values. Returns 0, or says what is wrong on standard error and returns EXIT_USAGE. */
+int parse_options(const struct command *command, int argc, char **argv, struct values *values);
+
+void print_help(const struct command *command);
+
+/* Prints "agora-token NAME: …" on standard error and returns EXIT_USAGE; complain_failed the same
+ * for what is no mistake of usage, and returns EXIT_FAILED. */
+__attribute__((format(printf, 2, 3))) int complain(const struct command *command,
+                                                   const char *format, ...);
+__attribute__((format(printf, 2, 3))) int complain_failed(const struct command *command,
+                                                          const char *format, ...);
+
+/* Seconds from "90", "90s", "30m", "24h" or "7d". False unless they fit into 32 bits. */
+bool parse_duration(const char *text, uint32_t *seconds);
+
+static inline bool is_given(struct agora_text text) {
+    return text.data != NULL;
+}
+
+/* The user of an RTC-like service: --uid, else --user. */
+static inline struct agora_text rtc_user(const struct values *values) {
+    return values->uid.given ? values->uid.text : values->user;
+}
+
+/* Each is 0 if the options that it is named after were given rightly, else it has complained. */
+int require_channel(const struct command *command, const struct values *values);
+int require_user(const struct command *command, const struct values *values);
+int require_rtc_user(const struct command *command, const struct values *values);
+
+/* The lifetime of the token, 1h unless --expire says otherwise. */
+uint32_t expire_of(const struct values *values);
+
+/* Gives the privilege the lifetime that its option says, or takes it away. */
+void apply_lifetime(struct agora_service *service, uint16_t privilege,
+                    const struct lifetime *lifetime);
+
+/* The RTC service that options_rtc describe. */
+struct agora_service rtc_service(const struct values *values);
+
+/* Fills the two services of a token with RTC and RTM, whose user is --rtm-user or else the RTC one.
+ * Returns 0, or complains and returns EXIT_USAGE. */
+int fill_rtc_with_rtm(const struct command *command, const struct values *values,
+                      struct agora_service out[2]);
+extern const struct option_spec options_rtm_part[]; /* --rtm-user, --rtm-expire */
+
+/* Mints a token of these services, with the credentials of the options or settings, and prints it.
+ * Returns what main is to return. */
+int mint_and_print(const struct command *command, const struct values *values,
+                   const struct agora_service *services, size_t count);
+
+/* The same for a token whose parts are all known. */
+int print_token(const struct command *command, const struct values *values,
+                struct agora_minter *minter, const struct agora_token *token,
+                struct agora_text certificate);
+
+/* Unix seconds now, or what --at says. */
+uint64_t now_of(const struct values *values);
+
+/* The subcommands. */
+extern const struct command command_rtc;
+extern const struct command command_rtm;
+extern const struct command command_rtc_rtm;
+extern const struct command command_chat;
+extern const struct command command_fpa;
+extern const struct command command_apaas;
+extern const struct command command_streaming;
+extern const struct command command_fcdn;
+extern const struct command command_rtm2;
+extern const struct command command_convoai;
+extern const struct command command_stt;
+extern const struct command command_decode;
+extern const struct command command_encode;
+extern const struct command command_verify;
+
+#endif

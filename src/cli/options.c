@@ -1,0 +1,371 @@
+/* Options: from the command line to struct values, and to the text of --help. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/names.h"
+#include "cli/show.h"
+
+enum { OPTIONS_MAX = 32 };
+
+/* No token ends later than twice 32 bits. */
+static const int64_t time_most = 2 * (int64_t)UINT32_MAX;
+
+const struct option_spec options_common[] = {
+    OPTION("json", NULL, KIND_FLAG, json, "print JSON, for programs"),
+    OPTION("help", NULL, KIND_FLAG, help, "print this and exit"),
+    OPTIONS_END,
+};
+
+const struct option_spec options_certificate[] = {
+    OPTION("certificate-file", "FILE", KIND_STRING, certificate_file,
+           "the App Certificate is in this file"),
+    OPTION("certificate", "HEX", KIND_STRING, certificate,
+           "the App Certificate; everybody on this machine can see it in the\n"
+           "list of processes, so prefer --certificate-file or the environment"),
+    OPTION("env-file", "FILE", KIND_STRING, env_file,
+           "the file that stands in for the environment; default: .env"),
+    OPTIONS_END,
+};
+
+const struct option_spec options_mint[] = {
+    OPTION("expire", "DURATION", KIND_DURATION, expire, "how long the token lasts; default: 1h"),
+    OPTION("issue-ts", "SECONDS", KIND_NUMBER, issue_ts,
+           "when its time begins, in Unix seconds; default: now"),
+    OPTION("salt", "NUMBER", KIND_NUMBER, salt, "instead of a random one"),
+    OPTION("app-id", "HEX", KIND_STRING, app_id, "the App ID"),
+    OPTION("app-id-file", "FILE", KIND_STRING, app_id_file, "the App ID is in this file"),
+    OPTIONS_END,
+};
+
+const struct option_spec options_rtc[] = {
+    OPTION("channel", "NAME", KIND_CHANNEL, channel, "the channel; * is every channel"),
+    OPTION("uid", "NUMBER", KIND_UID, uid, "the user, as a number; 0 admits any user"),
+    OPTION("user", "ACCOUNT", KIND_USER, user, "the user, as an account (instead of --uid)"),
+    OPTION("role", "ROLE", KIND_ROLE, role,
+           "publisher or subscriber, who may only join; default: publisher"),
+    OPTION("join", "LIFETIME", KIND_LIFETIME, join, "of the privilege to join the channel"),
+    OPTION("audio", "LIFETIME", KIND_LIFETIME, audio, "of the privilege to publish audio"),
+    OPTION("video", "LIFETIME", KIND_LIFETIME, video, "of the privilege to publish video"),
+    OPTION("data", "LIFETIME", KIND_LIFETIME, data, "of the privilege to publish data streams"),
+    OPTIONS_END,
+};
+
+/* Messages. */
+
+__attribute__((format(printf, 2, 0))) static void
+print_complaint(const struct command *command, const char *format, va_list arguments) {
+    fprintf(stderr, "agora-token %s: ", command->name);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
+int complain(const struct command *command, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    print_complaint(command, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "see agora-token %s --help\n", command->name);
+    return EXIT_USAGE;
+}
+
+int complain_failed(const struct command *command, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    print_complaint(command, format, arguments);
+    va_end(arguments);
+    return EXIT_FAILED;
+}
+
+void print_help(const struct command *command) {
+    printf("usage: agora-token %s %s\n\n%s\n\n", command->name, command->synopsis,
+           command->summary);
+    for (size_t group = 0; command->groups[group]; group++) {
+        for (const struct option_spec *o = command->groups[group]; o->name; o++) {
+            char left[64];
+            snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "",
+                     o->value ? o->value : "");
+            const char *line = o->help;
+            for (;;) {
+                int length = (int)strcspn(line, "\n");
+                printf("  %-24s %.*s\n", line == o->help ? left : "", length, line);
+                if (line[length] == '\0')
+                    break;
+                line += length + 1;
+            }
+        }
+    }
+    if (command->notes)
+        printf("\n%s\n", command->notes);
+}
+
+/* Values. */
+
+/* Decimal digits only, up to the limit. */
+static bool parse_digits(const char *text, int64_t most, int64_t *number) {
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 18 || text[digits] != '\0')
+        return false;
+    *number = strtoll(text, NULL, 10);
+    return *number <= most;
+}
+
+bool parse_duration(const char *text, uint32_t *seconds) {
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    char digits[24];
+    size_t length = strlen(text);
+    int64_t factor = 1;
+    int64_t number;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (length > 0 && text[length - 1] == units[i].unit) {
+            factor = units[i].seconds;
+            length--;
+            break;
+        }
+    }
+    if (length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    if (!parse_digits(digits, UINT32_MAX / factor, &number))
+        return false;
+    *seconds = (uint32_t)(number * factor);
+    return true;
+}
+
+/* One parser per kind of option: stores the value in the field, or complains. */
+typedef int parser(const struct command *command, const struct option_spec *option, char *argument,
+                   void *field);
+
+static int parse_string(const struct command *command, const struct option_spec *option,
+                        char *argument, void *field) {
+    (void)command;
+    (void)option;
+    *(const char **)field = argument;
+    return 0;
+}
+
+static int parse_channel(const struct command *command, const struct option_spec *option,
+                         char *argument, void *field) {
+    struct agora_text *channel = field;
+    *channel = agora_text_of(argument);
+    return agora_channel_is_valid(*channel)
+               ? 0
+               : complain(command,
+                          "--%s '%s' is not valid: use 1 to %d letters, digits, spaces and "
+                          "!#$%%&()+-:;<=.>?@[]^_{}|~, or * alone for every channel",
+                          option->name, show(*channel).text, AGORA_CHANNEL_MAX);
+}
+
+static int parse_user(const struct command *command, const struct option_spec *option,
+                      char *argument, void *field) {
+    struct agora_text *user = field;
+    *user = agora_text_of(argument);
+    return agora_user_is_valid(*user)
+               ? 0
+               : complain(command,
+                          "--%s '%s' is not valid: use 1 to %d bytes without control characters",
+                          option->name, show(*user).text, AGORA_USER_MAX);
+}
+
+static int parse_role(const struct command *command, const struct option_spec *option,
+                      char *argument, void *field) {
+    static const struct name roles[] = {
+        {AGORA_ROLE_PUBLISHER, "publisher", NULL},
+        {AGORA_ROLE_SUBSCRIBER, "subscriber", NULL},
+        {0, NULL, NULL},
+    };
+    const struct name *role = name_of_key(roles, argument);
+    if (!role)
+        return complain(command, "--%s '%s' is not valid: use publisher or subscriber",
+                        option->name, show(agora_text_of(argument)).text);
+    *(enum agora_role *)field = (enum agora_role)role->number;
+    return 0;
+}
+
+static int parse_whole(const struct command *command, const struct option_spec *option,
+                       const char *argument, int64_t least, int64_t most, struct number *number) {
+    bool negative = least < 0 && argument[0] == '-';
+    if (!parse_digits(argument + negative, negative ? -least : most, &number->value))
+        return complain(command, "--%s '%s' is not valid: use a whole number from %lld to %lld",
+                        option->name, show(agora_text_of(argument)).text, (long long)least,
+                        (long long)most);
+    if (negative)
+        number->value = -number->value;
+    number->given = true;
+    return 0;
+}
+
+static int parse_short(const struct command *command, const struct option_spec *option,
+                       char *argument, void *field) {
+    return parse_whole(command, option, argument, INT16_MIN, INT16_MAX, field);
+}
+
+static int parse_number(const struct command *command, const struct option_spec *option,
+                        char *argument, void *field) {
+    return parse_whole(command, option, argument, 0, UINT32_MAX, field);
+}
+
+static int parse_time(const struct command *command, const struct option_spec *option,
+                      char *argument, void *field) {
+    return parse_whole(command, option, argument, 0, time_most, field);
+}
+
+static int parse_uid(const struct command *command, const struct option_spec *option,
+                     char *argument, void *field) {
+    struct uid *uid = field;
+    struct number number = {0};
+    int status = parse_number(command, option, argument, &number);
+    uid->given = status == 0;
+    uid->text = agora_uid_text((uint32_t)number.value, uid->room);
+    return status;
+}
+
+static int parse_span(const struct command *command, const struct option_spec *option,
+                      char *argument, void *field) {
+    uint32_t seconds;
+    if (!parse_duration(argument, &seconds))
+        return complain(command,
+                        "--%s '%s' is not valid: use a duration such as 90s, 30m, 24h, 7d or plain "
+                        "seconds, up to 4294967295 of them%s",
+                        option->name, show(agora_text_of(argument)).text,
+                        option->kind == KIND_LIFETIME ? ", or none" : "");
+    *(struct number *)field = (struct number){true, seconds};
+    return 0;
+}
+
+static int parse_lifetime(const struct command *command, const struct option_spec *option,
+                          char *argument, void *field) {
+    struct lifetime *lifetime = field;
+    lifetime->none = strcmp(argument, "none") == 0;
+    return lifetime->none ? 0 : parse_span(command, option, argument, &lifetime->duration);
+}
+
+/* Splits "alice,bob"; "" is the empty list. */
+static bool split_names(const char *list, struct agora_rtm2_permission *p) {
+    size_t count = *list ? 1 : 0;
+    for (const char *c = list; *c; c++)
+        count += *c == ',';
+    struct agora_text *names = calloc(count + 1, sizeof *names);
+    if (!names)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = (struct agora_text){list, strcspn(list, ",")};
+        list += names[i].length + 1;
+    }
+    p->names = names;
+    p->name_count = count;
+    return true;
+}
+
+static int parse_permission(const struct command *command, const struct option_spec *option,
+                            char *argument, void *field) {
+    struct permissions *permissions = field;
+    struct agora_rtm2_permission *p = &permissions->list[permissions->count];
+    char *equals = strchr(argument, '=');
+    if (permissions->count == PERMISSION_OPTIONS_MAX)
+        return complain(command, "--read and --write may stand %d times at most",
+                        PERMISSION_OPTIONS_MAX);
+    if (equals)
+        *equals = '\0';
+    if (!equals || !number_of_key(resource_names, argument, &p->resource))
+        return complain(command,
+                        "--%s '%s' is not valid: use RESOURCE=NAME,NAME... with message-channels, "
+                        "stream-channels, group-channels, server-groups or users as RESOURCE",
+                        option->name, show(agora_text_of(argument)).text);
+    p->permission = name_of_key(permission_names, option->name)->number;
+    if (!split_names(equals + 1, p))
+        return complain_failed(command, "out of memory");
+    permissions->count++;
+    return 0;
+}
+
+static parser *const parsers[] = {
+    [KIND_STRING] = parse_string,
+    [KIND_CHANNEL] = parse_channel,
+    [KIND_USER] = parse_user,
+    [KIND_UID] = parse_uid,
+    [KIND_ROLE] = parse_role,
+    [KIND_SHORT] = parse_short,
+    [KIND_NUMBER] = parse_number,
+    [KIND_TIME] = parse_time,
+    [KIND_DURATION] = parse_span,
+    [KIND_LIFETIME] = parse_lifetime,
+    [KIND_PERMISSION] = parse_permission,
+};
+
+static int parse_value(const struct command *command, const struct option_spec *option,
+                       char *argument, struct values *values) {
+    void *field = (char *)values + option->offset;
+    if (argument)
+        return parsers[option->kind](command, option, argument, field);
+    *(bool *)field = true;
+    return 0;
+}
+
+/* What getopt_long did not like about the argument that it just passed. */
+static int complain_option(const struct command *command, int result, const char *argument) {
+    return result == ':' ? complain(command, "%s needs a value", show(agora_text_of(argument)).text)
+                         : complain(command, "there is no option %s, or it takes no value",
+                                    show(agora_text_of(argument)).text);
+}
+
+int parse_options(const struct command *command, int argc, char **argv, struct values *values) {
+    const struct option_spec *specs[OPTIONS_MAX];
+    struct option options[OPTIONS_MAX + 1];
+    int count = 0;
+    for (size_t group = 0; command->groups[group]; group++) {
+        for (const struct option_spec *o = command->groups[group]; o->name; o++) {
+            specs[count] = o;
+            options[count] = (struct option){
+                o->name, o->kind == KIND_FLAG ? no_argument : required_argument, NULL, 256 + count};
+            count++;
+        }
+    }
+    options[count] = (struct option){0};
+
+    opterr = 0;
+    for (int result; (result = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+        if (result < 256)
+            return complain_option(command, result, argv[optind - 1]);
+        int status = parse_value(command, specs[result - 256], optarg, values);
+        if (status != 0)
+            return status;
+        if (values->help)
+            return 0;
+    }
+
+    bool takes_operand = strstr(command->synopsis, "TOKEN") != NULL;
+    if (optind < argc && takes_operand)
+        values->operand = argv[optind++];
+    if (optind < argc)
+        return complain(command, "'%s' is one argument too many",
+                        show(agora_text_of(argv[optind])).text);
+    if (values->uid.given && is_given(values->user))
+        return complain(command, "--uid and --user are both given: the user has one name");
+    return 0;
+}
+
+int require_channel(const struct command *command, const struct values *values) {
+    return is_given(values->channel) ? 0 : complain(command, "--channel NAME is missing");
+}
+
+int require_user(const struct command *command, const struct values *values) {
+    return is_given(values->user) ? 0 : complain(command, "--user NAME is missing");
+}
+
+int require_rtc_user(const struct command *command, const struct values *values) {
+    int status = require_channel(command, values);
+    if (status != 0)
+        return status;
+    return values->uid.given || is_given(values->user)
+               ? 0
+               : complain(command, "--uid NUMBER or --user ACCOUNT is missing; --uid 0 admits any "
+                                   "user");
+}

@@ -1,0 +1,496 @@
+#include "cli/token_json.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/names.h"
+#include "cli/show.h"
+
+/* To JSON. */
+
+static struct json_object *hex_to_json(const unsigned char *bytes, size_t length) {
+    static const char digits[] = "0123456789abcdef";
+    char *hex = malloc(2 * length + 1);
+    if (!hex)
+        return NULL;
+    for (size_t i = 0; i < length; i++) {
+        hex[2 * i] = digits[bytes[i] >> 4];
+        hex[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    struct json_object *json = json_object_new_string_len(hex, (int)(2 * length));
+    free(hex);
+    return json;
+}
+
+static bool is_utf8(struct agora_text text) {
+    while (text.length > 0) {
+        size_t length = utf8_length(text);
+        if (length == 0)
+            return false;
+        text.data += length;
+        text.length -= length;
+    }
+    return true;
+}
+
+static struct json_object *text_to_json(struct agora_text text) {
+    if (is_utf8(text))
+        return json_object_new_string_len(text.length > 0 ? text.data : "", (int)text.length);
+    struct json_object *json = json_object_new_object();
+    json_object_object_add(json, "hex", hex_to_json((const unsigned char *)text.data, text.length));
+    return json;
+}
+
+static const char *key_of(uint16_t number, char room[static 8]) {
+    snprintf(room, 8, "%u", number);
+    return room;
+}
+
+static struct json_object *privileges_to_json(const struct agora_privilege *privileges,
+                                              size_t count) {
+    char key[8];
+    struct json_object *json = json_object_new_object();
+    for (size_t i = 0; i < count; i++)
+        json_object_object_add(json, key_of(privileges[i].privilege, key),
+                               json_object_new_int64(privileges[i].expire));
+    return json;
+}
+
+static struct json_object *permissions_to_json(const struct agora_service *service) {
+    char key[8];
+    struct json_object *json = json_object_new_object();
+    for (size_t i = 0; i < service->permission_count; i++) {
+        const struct agora_rtm2_permission *p = &service->permissions[i];
+        struct json_object *resource;
+        if (!json_object_object_get_ex(json, key_of(p->resource, key), &resource)) {
+            resource = json_object_new_object();
+            json_object_object_add(json, key, resource);
+        }
+        struct json_object *names = json_object_new_array();
+        for (size_t name = 0; name < p->name_count; name++)
+            json_object_array_add(names, text_to_json(p->names[name]));
+        json_object_object_add(resource, key_of(p->permission, key), names);
+    }
+    return json;
+}
+
+static struct json_object *service_to_json(const struct agora_service *service) {
+    const struct service_name *name = service_name_of_type(service->type);
+    struct json_object *json = json_object_new_object();
+    json_object_object_add(json, "type", json_object_new_string(name->key));
+    if (name->channel)
+        json_object_object_add(json, name->channel, text_to_json(service->channel));
+    if (name->user)
+        json_object_object_add(json, name->user, text_to_json(service->user));
+    if (name->has_role)
+        json_object_object_add(json, "role", json_object_new_int(service->role));
+    if (name->has_permissions)
+        json_object_object_add(json, "permissions", permissions_to_json(service));
+    json_object_object_add(json, "privileges",
+                           privileges_to_json(service->privileges, service->privilege_count));
+    return json;
+}
+
+static void add_number(struct json_object *json, const char *key, uint64_t number) {
+    json_object_object_add(json, key, json_object_new_uint64(number));
+}
+
+static void add_007(struct json_object *json, const struct agora_reading *reading) {
+    const struct agora_token *token = &reading->token;
+    json_object_object_add(json, "version", json_object_new_string("007"));
+    json_object_object_add(json, "app_id", text_to_json(token->app_id));
+    add_number(json, "issue_ts", token->issue_ts);
+    add_number(json, "expire", token->expire);
+    add_number(json, "salt", token->salt);
+    struct json_object *services = json_object_new_array();
+    for (size_t i = 0; i < token->service_count; i++)
+        json_object_array_add(services, service_to_json(&token->services[i]));
+    json_object_object_add(json, "services", services);
+    if (reading->unread > 0) {
+        add_number(json, "unread", reading->unread);
+        add_number(json, "unread_type", reading->unread_type);
+    }
+}
+
+static void add_006(struct json_object *json, const struct agora_token_006 *old) {
+    json_object_object_add(json, "version", json_object_new_string("006"));
+    json_object_object_add(json, "app_id", text_to_json(old->app_id));
+    add_number(json, "ts", old->ts);
+    add_number(json, "salt", old->salt);
+    add_number(json, "channel_crc32", old->channel_crc);
+    add_number(json, "user_crc32", old->user_crc);
+    json_object_object_add(json, "privileges",
+                           privileges_to_json(old->privileges, old->privilege_count));
+}
+
+struct json_object *token_to_json(const struct agora_reading *reading) {
+    struct json_object *json = json_object_new_object();
+    if (!json)
+        return NULL;
+    if (reading->version == 6)
+        add_006(json, &reading->old);
+    else
+        add_007(json, reading);
+    json_object_object_add(json, "signature",
+                           hex_to_json(reading->signature, AGORA_SIGNATURE_LENGTH));
+    return json;
+}
+
+/* From JSON. */
+
+struct block {
+    struct block *next;
+    alignas(max_align_t) unsigned char data[];
+};
+
+/* What one reading of a description carries along: where it keeps things, and where it complains.
+ */
+struct reader {
+    struct description *description;
+    char *error;
+    char place[64]; /* "services[2]" */
+};
+
+__attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, const char *format,
+                                                         ...) {
+    va_list arguments;
+    int length = 0;
+    if (reader->place[0])
+        length = snprintf(reader->error, DESCRIPTION_ERROR_MAX, "%s: ", reader->place);
+    va_start(arguments, format);
+    vsnprintf(reader->error + length, (size_t)(DESCRIPTION_ERROR_MAX - length), format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* Zeroed memory that lives as long as the description; NULL, with a complaint, when there is none.
+ */
+static void *keep(struct reader *reader, size_t count, size_t size) {
+    struct block *block = calloc(1, sizeof *block + count * size);
+    if (!block) {
+        refuse(reader, "out of memory");
+        return NULL;
+    }
+    block->next = reader->description->memory;
+    reader->description->memory = block;
+    return block->data;
+}
+
+static struct agora_text string_of(struct json_object *json) {
+    return (struct agora_text){json_object_get_string(json),
+                               (size_t)json_object_get_string_len(json)};
+}
+
+static int hex_digit(char c) {
+    const char *digits = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c | 0x20 : c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+static bool read_hex(struct reader *reader, const char *key, struct json_object *json,
+                     struct agora_text *out) {
+    struct agora_text hex = string_of(json);
+    char *bytes = keep(reader, hex.length / 2 + 1, 1);
+    if (!bytes)
+        return false;
+    for (size_t i = 0; i < hex.length; i += 2) {
+        int high = hex_digit(hex.data[i]);
+        int low = i + 1 < hex.length ? hex_digit(hex.data[i + 1]) : -1;
+        if (high < 0 || low < 0)
+            return refuse(reader, "%s: '%s' is not valid hexadecimal", key, show(hex).text);
+        bytes[i / 2] = (char)(high << 4 | low);
+    }
+    *out = (struct agora_text){bytes, hex.length / 2};
+    return true;
+}
+
+static bool read_text(struct reader *reader, const char *key, struct json_object *json,
+                      struct agora_text *out) {
+    struct json_object *hex;
+    if (json_object_is_type(json, json_type_string)) {
+        *out = string_of(json);
+        return true;
+    }
+    if (json_object_is_type(json, json_type_object) && json_object_object_length(json) == 1 &&
+        json_object_object_get_ex(json, "hex", &hex) && json_object_is_type(hex, json_type_string))
+        return read_hex(reader, key, hex, out);
+    return refuse(reader, "%s must be a string, or {\"hex\": \"...\"}", key);
+}
+
+static bool read_integer(struct reader *reader, const char *key, struct json_object *json,
+                         int64_t least, int64_t most, int64_t *out) {
+    *out = json_object_get_int64(json);
+    if (!json_object_is_type(json, json_type_int) || *out < least || *out > most)
+        return refuse(reader, "%s is %s: use a whole number from %lld to %lld", key,
+                      show(agora_text_of(json_object_to_json_string(json))).text, (long long)least,
+                      (long long)most);
+    return true;
+}
+
+static bool read_u32(struct reader *reader, const char *key, struct json_object *json,
+                     uint32_t *out) {
+    int64_t number;
+    if (!read_integer(reader, key, json, 0, UINT32_MAX, &number))
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+/* A user may be a number, as JSON has it; 0 is the empty text. */
+static bool read_user(struct reader *reader, const char *key, struct json_object *json,
+                      struct agora_text *out) {
+    uint32_t uid;
+    if (!json_object_is_type(json, json_type_int))
+        return read_text(reader, key, json, out);
+    char *room = keep(reader, AGORA_UID_SIZE, 1);
+    if (!room || !read_u32(reader, key, json, &uid))
+        return false;
+    *out = agora_uid_text(uid, room);
+    return true;
+}
+
+static bool read_privileges(struct reader *reader, struct json_object *json,
+                            const struct service_name *name, struct agora_service *service) {
+    if (!json_object_is_type(json, json_type_object))
+        return refuse(reader, "privileges must be an object of numbers: {\"1\": 3600}");
+    json_object_object_foreach(json, key, value) {
+        uint16_t privilege;
+        uint32_t expire;
+        if (!number_of_key(name->privileges, key, &privilege))
+            return refuse(reader,
+                          "'%s' is no privilege of %s: use a number from 0 to 65535, or a name",
+                          show(agora_text_of(key)).text, name->key);
+        if (!read_u32(reader, key, value, &expire))
+            return false;
+        for (size_t i = 0; i < service->privilege_count; i++)
+            if (service->privileges[i].privilege == privilege)
+                return refuse(reader, "privilege %u stands twice", privilege);
+        if (agora_service_allow(service, privilege, expire) != AGORA_TOKEN_OK)
+            return refuse(reader, "more than %d privileges", AGORA_PRIVILEGES_MAX);
+    }
+    return true;
+}
+
+static bool read_names(struct reader *reader, struct json_object *json,
+                       struct agora_rtm2_permission *p) {
+    if (!json_object_is_type(json, json_type_array))
+        return refuse(reader, "permissions must lead to lists of names: {\"users\": {\"read\": "
+                              "[\"alice\"]}}");
+    p->name_count = json_object_array_length(json);
+    struct agora_text *names = keep(reader, p->name_count, sizeof *names);
+    if (!names)
+        return false;
+    for (size_t i = 0; i < p->name_count; i++)
+        if (!read_text(reader, "a name", json_object_array_get_idx(json, i), &names[i]))
+            return false;
+    p->names = names;
+    return true;
+}
+
+static size_t count_permissions(struct json_object *json) {
+    size_t count = 0;
+    json_object_object_foreach(json, key, value) {
+        (void)key;
+        if (json_object_is_type(value, json_type_object))
+            count += (size_t)json_object_object_length(value);
+    }
+    return count;
+}
+
+static bool read_permissions(struct reader *reader, struct json_object *json,
+                             struct agora_service *service) {
+    if (!json_object_is_type(json, json_type_object))
+        return refuse(reader, "permissions must be an object");
+    struct agora_rtm2_permission *list = keep(reader, count_permissions(json), sizeof *list);
+    if (!list)
+        return false;
+    service->permissions = list;
+    json_object_object_foreach(json, resource, by_permission) {
+        uint16_t resource_number;
+        if (!number_of_key(resource_names, resource, &resource_number))
+            return refuse(reader,
+                          "'%s' is no resource of RTM2: use a number from 0 to 65535, or "
+                          "message-channels, stream-channels, group-channels, server-groups or "
+                          "users",
+                          show(agora_text_of(resource)).text);
+        if (!json_object_is_type(by_permission, json_type_object))
+            return refuse(reader, "resource '%s' must lead to an object of permissions",
+                          show(agora_text_of(resource)).text);
+        json_object_object_foreach(by_permission, permission, names) {
+            struct agora_rtm2_permission *p = &list[service->permission_count++];
+            p->resource = resource_number;
+            if (!number_of_key(permission_names, permission, &p->permission))
+                return refuse(reader,
+                              "'%s' is no permission of RTM2: use a number from 0 to 65535, or "
+                              "read or write",
+                              show(agora_text_of(permission)).text);
+            if (!read_names(reader, names, p))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool is_key(const char *key, const char *name) {
+    return name && strcmp(key, name) == 0;
+}
+
+static bool read_field(struct reader *reader, const struct service_name *name, const char *key,
+                       struct json_object *value, struct agora_service *service) {
+    int64_t number;
+    if (is_key(key, "type"))
+        return true;
+    if (is_key(key, "privileges"))
+        return read_privileges(reader, value, name, service);
+    if (is_key(key, name->channel))
+        return read_text(reader, key, value, &service->channel);
+    if (is_key(key, name->user))
+        return read_user(reader, key, value, &service->user);
+    if (name->has_permissions && is_key(key, "permissions"))
+        return read_permissions(reader, value, service);
+    if (name->has_role && is_key(key, "role")) {
+        if (!read_integer(reader, key, value, INT16_MIN, INT16_MAX, &number))
+            return false;
+        service->role = (int16_t)number;
+        return true;
+    }
+    return refuse(reader, "a service of type %s has no '%s'", name->key,
+                  show(agora_text_of(key)).text);
+}
+
+static bool read_service(struct reader *reader, struct json_object *json,
+                         struct agora_service *service) {
+    struct json_object *type;
+    if (!json_object_is_type(json, json_type_object) ||
+        !json_object_object_get_ex(json, "type", &type))
+        return refuse(reader, "a service must be an object with a type: %s", service_keys());
+    const struct service_name *name = json_object_is_type(type, json_type_string)
+                                          ? service_name_of_key(json_object_get_string(type))
+                                          : NULL;
+    if (!name)
+        return refuse(reader, "type is %s: use %s",
+                      show(agora_text_of(json_object_to_json_string(type))).text, service_keys());
+    *service = (struct agora_service){.type = name->type};
+    /* What stands for nobody's role in Agora's builders. */
+    service->role = name->has_role ? -1 : 0;
+    json_object_object_foreach(json, key, value) {
+        if (!read_field(reader, name, key, value, service))
+            return false;
+    }
+    return true;
+}
+
+static bool read_services(struct reader *reader, struct json_object *json) {
+    struct agora_token *token = &reader->description->token;
+    if (!json_object_is_type(json, json_type_array))
+        return refuse(reader, "services must be a list");
+    token->service_count = json_object_array_length(json);
+    struct agora_service *services = keep(reader, token->service_count, sizeof *services);
+    if (!services)
+        return false;
+    token->services = services;
+    for (size_t i = 0; i < token->service_count; i++) {
+        snprintf(reader->place, sizeof reader->place, "services[%zu]", i);
+        if (!read_service(reader, json_object_array_get_idx(json, i), &services[i]))
+            return false;
+    }
+    reader->place[0] = '\0';
+    return true;
+}
+
+static bool read_hex_id(struct reader *reader, const char *key, struct json_object *json,
+                        struct agora_text *out) {
+    *out = string_of(json);
+    if (!json_object_is_type(json, json_type_string) || !agora_token_is_hex_id(*out))
+        return refuse(reader, "%s must be a string of 32 hexadecimal digits", key);
+    return true;
+}
+
+static bool read_version(struct reader *reader, struct json_object *json) {
+    return (json_object_is_type(json, json_type_string) &&
+            strcmp(json_object_get_string(json), "007") == 0) ||
+           refuse(reader, "version is %s: only 007 can be minted",
+                  show(agora_text_of(json_object_to_json_string(json))).text);
+}
+
+static bool read_member(struct reader *reader, const char *key, struct json_object *value) {
+    static const char *const ignored[] = {"name", "payload_hex", "token", "signature"};
+    struct description *d = reader->description;
+    if (is_key(key, "app_id"))
+        return read_hex_id(reader, key, value, &d->token.app_id);
+    if (is_key(key, "app_certificate"))
+        return read_hex_id(reader, key, value, &d->certificate);
+    if (is_key(key, "issue_ts")) {
+        d->has_issue_ts = true;
+        return read_u32(reader, key, value, &d->token.issue_ts);
+    }
+    if (is_key(key, "expire")) {
+        d->has_expire = true;
+        return read_u32(reader, key, value, &d->token.expire);
+    }
+    if (is_key(key, "salt")) {
+        d->has_salt = true;
+        return read_u32(reader, key, value, &d->token.salt);
+    }
+    if (is_key(key, "services"))
+        return read_services(reader, value);
+    if (is_key(key, "version"))
+        return read_version(reader, value);
+    if (is_key(key, "unread"))
+        return refuse(reader, "the token had parts that this program does not know");
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        if (is_key(key, ignored[i]))
+            return true;
+    return refuse(
+        reader,
+        "there is no '%s' in a token: use app_id, app_certificate, issue_ts, expire, salt "
+        "and services",
+        show(agora_text_of(key)).text);
+}
+
+bool token_from_json(struct json_object *json, struct description *description,
+                     char error[static DESCRIPTION_ERROR_MAX]) {
+    struct reader reader = {.description = description, .error = error};
+    *description = (struct description){0};
+    if (!json_object_is_type(json, json_type_object))
+        return refuse(&reader, "the description of a token must be a JSON object");
+    json_object_object_foreach(json, key, value) {
+        if (!read_member(&reader, key, value))
+            return false;
+    }
+    if (description->token.service_count == 0)
+        return refuse(&reader, "services is missing or empty: a token needs one at least");
+    return true;
+}
+
+void description_free(struct description *description) {
+    while (description->memory) {
+        struct block *block = description->memory;
+        description->memory = block->next;
+        free(block);
+    }
+}
+
+struct json_object *parse_json(const char *text, size_t length,
+                               char error[static DESCRIPTION_ERROR_MAX]) {
+    struct json_tokener *tokener = json_tokener_new();
+    if (!tokener) {
+        snprintf(error, DESCRIPTION_ERROR_MAX, "out of memory");
+        return NULL;
+    }
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    struct json_object *json = json_tokener_parse_ex(tokener, text, (int)length);
+    enum json_tokener_error failure = json_tokener_get_error(tokener);
+    size_t at = json_tokener_get_parse_end(tokener);
+    json_tokener_free(tokener);
+    if (failure != json_tokener_success) {
+        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, at byte %zu",
+                 json_tokener_error_desc(failure), at);
+        json_object_put(json);
+        return NULL;
+    }
+    return json;
+}
