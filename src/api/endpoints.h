@@ -24,5 +24,6 @@ endpoint endpoint_chat_app;
 endpoint endpoint_chat_account;
 endpoint endpoint_get_token;
 endpoint endpoint_token_generate;
+endpoint endpoint_inspect;
 
 #endif

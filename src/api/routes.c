@@ -20,6 +20,7 @@ static const struct route {
     {GET, "/chat/account/:chatid", endpoint_chat_account},
     {POST, "/getToken", endpoint_get_token},
     {POST, "/token/generate", endpoint_token_generate},
+    {POST, "/inspect", endpoint_inspect},
 };
 
 static const char *const allowed[] = {
@@ -78,7 +79,7 @@ static void route(struct call *call, struct response *response) {
     response_error(response, HTTP_NOT_FOUND,
                    "no endpoint at '%s': there are /ping, /rtc/CHANNEL/ROLE/TOKENTYPE/UID, "
                    "/rtm/UID, /rte/CHANNEL/ROLE/TOKENTYPE/UID[/RTMUID], /chat/app, "
-                   "/chat/account/UID, POST /getToken and POST /token/generate",
+                   "/chat/account/UID, POST /getToken, POST /token/generate and POST /inspect",
                    quote(request->path).text);
 }
 

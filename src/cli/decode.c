@@ -2,9 +2,9 @@
 
 #include "cli/cli.h"
 #include "cli/input.h"
-#include "cli/names.h"
 #include "cli/show.h"
-#include "cli/token_json.h"
+#include "json/names.h"
+#include "json/token_json.h"
 
 static void print_text(const char *label, struct agora_text text) {
     printf("  %-10s", label);

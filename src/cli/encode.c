@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/credentials.h"
+#include "cli/description.h"
 #include "cli/input.h"
-#include "cli/token_json.h"
 
 /* Fills in what the description left out: from options and settings, the clock, the generator. */
 static int complete(const struct command *command, const struct values *values,

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/names.h"
 #include "cli/show.h"
+#include "json/names.h"
 
 enum { OPTIONS_MAX = 32 };
 

@@ -21,7 +21,4 @@ struct shown show(struct agora_text text);
 struct shown show_time(uint64_t unix_seconds);
 struct shown show_time_left(uint64_t unix_seconds, uint64_t now);
 
-/* The length in bytes of the UTF-8 character at the beginning, 0 when there is none. */
-size_t utf8_length(struct agora_text text);
-
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "agora_token.h"
-#include "cli/token_json.h"
+#include "cli/description.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

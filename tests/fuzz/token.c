@@ -9,7 +9,8 @@
 #include <zlib.h>
 
 #include "agora_token.h"
-#include "cli/token_json.h"
+#include "cli/description.h"
+#include "json/token_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

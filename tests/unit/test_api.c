@@ -495,6 +495,57 @@ static void test_token_generate(void **state) {
     }
 }
 
+static const char *inspect(const char *token) {
+    char body[1024];
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+    return ask("POST", "/inspect", "", body);
+}
+
+static void expect_inspected(const char *body, const char *start, const char *part) {
+    if (response.status != HTTP_OK || strncmp(body, start, strlen(start)) != 0 ||
+        !strstr(body, part))
+        fail_msg("%d %s, expected '%s' and '%s'", response.status, body, start, part);
+    assert_null(strstr(body, settings.app_certificate));
+}
+
+static void test_inspect(void **state) {
+    (void)state;
+    static char token[1024];
+    const char *answer = get("/rtc/lecture/publisher/uid/42", "expiry=60");
+    const char *start = strstr(answer, "007");
+    snprintf(token, sizeof token, "%.*s", (int)strcspn(start, "\""), start);
+
+    expect_inspected(inspect(token),
+                     "{\"valid\":true,\"reason\":null,\"signed_here\":true,\"ended\":false,",
+                     "\"services\":[{\"type\":\"rtc\",\"channel\":\"lecture\",\"uid\":\"42\","
+                     "\"privileges\":{\"1\":60,\"2\":60,\"3\":60,\"4\":60}}]");
+    api.now += 60;
+    expect_inspected(inspect(token), "{\"valid\":false,\"reason\":\"it has ended\"",
+                     "\"signed_here\":true,\"ended\":true");
+    api.now -= 60;
+
+    settings.app_certificate[0] ^= 1;
+    expect_inspected(inspect(token), "{\"valid\":false,", "\"signed_here\":false,\"ended\":false");
+    settings.app_certificate[0] ^= 1;
+    settings.app_id[0] ^= 1;
+    expect_inspected(inspect(token), "{\"valid\":false,\"reason\":\"it is of another App ID",
+                     "\"version\":\"007\"");
+    settings.app_id[0] ^= 1;
+
+    /* Of version 006: recognised, but its signature covers what it does not hold. */
+    expect_inspected(
+        inspect(
+            "006970CA35de60c44645bbae8a215061b33IACV0fZUBw+72cVoL9eyGGh3Q6Poi8bgjwVLnyKSJyOXR7dIf"
+            "RBXoFHlEAABAAAAR/QQAAEAAQCvKDdW"),
+        "{\"valid\":false,", "\"version\":\"006\"");
+
+    static const char *const bad[] = {"", "008abc", "007", "007!!!!", "007eJxT", "nonsense"};
+    for (size_t i = 0; i < COUNT(bad); i++)
+        expect_error(inspect(bad[i]), HTTP_BAD_REQUEST, "token is ");
+    expect_error(ask("POST", "/inspect", "", "{\"token\":5}"), HTTP_BAD_REQUEST, "use a string");
+    expect_error(ask("POST", "/inspect", "", "{}"), HTTP_BAD_REQUEST, "token is missing");
+}
+
 static void test_routing(void **state) {
     (void)state;
     assert_string_equal(get("/ping", ""), "{\"message\":\"pong\"}");
@@ -562,6 +613,7 @@ int main(void) {
         cmocka_unit_test(test_get_token_errors),
         cmocka_unit_test(test_get_token_of_other_services),
         cmocka_unit_test(test_token_generate),
+        cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_routing),
     };
     return cmocka_run_group_tests_name("api", tests, make_api, free_api);

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "agora_token.h"
-#include "cli/token_json.h"
+#include "cli/description.h"
+#include "json/token_json.h"
 
 enum { TOKEN_SIZE = 1 << 20, ROOM_SIZE = 1 << 22 };
 

@@ -1,21 +1,11 @@
-/*
- * Tokens as JSON, in one form for both directions:
- *
- *     {"app_id": HEX, "app_certificate": HEX, "issue_ts": N, "expire": N, "salt": N,
- *      "services": [{"type": "rtc", "channel": TEXT, "uid": TEXT, "privileges": {"1": N}}, …]}
- *
- * TEXT is a string, or {"hex": "…"} for bytes that are not UTF-8.
- */
-#ifndef CLI_TOKEN_JSON_H
-#define CLI_TOKEN_JSON_H
+/* A token to be, described in the form of json/token_json.h. */
+#ifndef CLI_DESCRIPTION_H
+#define CLI_DESCRIPTION_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
 
 #include "agora_token.h"
-
-/* To be given to json_object_put; NULL when there is no memory. */
-struct json_object *token_to_json(const struct agora_reading *reading);
 
 /* What a description says, and what it leaves out. Texts point into the JSON or into `memory`. */
 struct description {

@@ -1,4 +1,4 @@
-#include "cli/names.h"
+#include "json/names.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The names of services, privileges, resources and permissions, as options, JSON and people use
  * them. */
-#ifndef CLI_NAMES_H
-#define CLI_NAMES_H
+#ifndef JSON_NAMES_H
+#define JSON_NAMES_H
 
 #include <stdbool.h>
 #include <stdint.h>
