@@ -59,9 +59,10 @@ void codec_free(struct codec *codec) {
     buffer_free(&codec->head);
 }
 
-static void read_body(struct codec *codec, FCGX_Request *fcgi, struct request *request) {
-    int length = FCGX_GetStr(codec->body, (int)sizeof codec->body, fcgi->in);
-    request->body_too_large = length > REQUEST_BODY_MAX;
+static void read_body(struct codec *codec, FCGX_Request *fcgi, bool is_cut,
+                      struct request *request) {
+    int length = is_cut ? 0 : FCGX_GetStr(codec->body, (int)sizeof codec->body, fcgi->in);
+    request->body_too_large = is_cut || length > REQUEST_BODY_MAX;
     if (!request->body_too_large)
         request->body = (struct agora_text){codec->body, (size_t)length};
 }
@@ -75,17 +76,17 @@ static void write_answer(struct codec *codec, FCGX_Request *fcgi) {
         FCGX_PutStr(content.data, (int)content.length, fcgi->out);
 }
 
-bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, struct buffer *out) {
+bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, bool is_cut,
+                  struct buffer *out) {
     FCGX_Request fcgi;
-    size_t length_before = out->length;
     open_memory(&fcgi, data, length, out);
     if (FCGX_Accept_r(&fcgi) != 0)
-        return out->length > length_before; /* a management record has an answer but no request */
+        return false;
 
     struct request request;
     bool keep = fcgi.keepConnection;
     request_read_environment(&request, fcgi.envp);
-    read_body(codec, &fcgi, &request);
+    read_body(codec, &fcgi, is_cut, &request);
     gateway_answer(&codec->api, &request, &codec->response);
     write_answer(codec, &fcgi);
     FCGX_Finish_r(&fcgi);
@@ -94,7 +95,7 @@ bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, struc
         log_line(LOG_ERROR, "out of memory");
         return false;
     }
-    return keep && !request.body_too_large;
+    return keep;
 }
 
 bool codec_start(void) {

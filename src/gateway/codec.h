@@ -21,11 +21,11 @@ bool codec_start(void);
 void codec_free(struct codec *codec);
 
 /*
- * Answers the request, or the management record, that is in data, and appends the bytes of the
- * answer to out. The request may be cut off behind REQUEST_BODY_MAX bytes of body; it is then
- * refused with 413. Returns whether the peer may send another on the same connection. False also
- * for what is no FastCGI.
+ * Answers the request that is in data, whose parameters must be sound (record.h), and appends the
+ * bytes of the answer to out. One that is cut off, because its end would be too far away, is
+ * refused with 413. Returns whether the peer may send another on the same connection.
  */
-bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, struct buffer *out);
+bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, bool is_cut,
+                  struct buffer *out);
 
 #endif

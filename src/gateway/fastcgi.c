@@ -1,6 +1,7 @@
 /* The life of the responder: start workers, accept connections for them, stop on a signal. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gateway/codec.h"
@@ -34,6 +36,7 @@ struct server {
     int wake_fd;         /* a worker has closed a connection ... */
     atomic_bool is_full; /* ... while there was no room for another */
     unsigned max_connections;
+    time_t complained_at;
     unsigned worker_count;
     struct worker **workers;
 };
@@ -54,7 +57,7 @@ static unsigned connections_possible(unsigned wanted) {
     setrlimit(RLIMIT_NOFILE, &limit);
     const rlim_t otherwise_needed = DESCRIPTORS_ELSE;
     rlim_t possible = limit.rlim_cur > 2 * otherwise_needed ? limit.rlim_cur - otherwise_needed
-                                                            : otherwise_needed;
+                                                            : limit.rlim_cur / 2;
     if (possible >= wanted)
         return wanted;
     log_line(LOG_WARNING, "MAX_CONNECTIONS is %u, but the limit on open files allows %u", wanted,
@@ -90,14 +93,32 @@ static struct worker *least_loaded(const struct server *server) {
     return least;
 }
 
+/* At most once in ten seconds, as the same error comes with every connection. */
+static void complain(struct server *server, int error) {
+    time_t now = time(NULL);
+    if (now - server->complained_at < 10)
+        return;
+    server->complained_at = now;
+    log_line(LOG_ERROR, "cannot accept connections: %s", strerror(error));
+}
+
+/* Tells the workers to wake this thread, and then looks again: one may have dropped a connection
+ * just before it was told. */
+static bool is_full(struct server *server) {
+    if (connection_count(server) < server->max_connections)
+        return false;
+    atomic_store(&server->is_full, true);
+    bool full = connection_count(server) >= server->max_connections;
+    atomic_store(&server->is_full, full);
+    return full;
+}
+
 /* Accepts what waits, as far as there is room. Returns false when the process has run out of
  * something and had better pause. */
 static bool accept_waiting(struct server *server, unsigned most) {
     for (unsigned i = 0; i < most; i++) {
-        if (connection_count(server) >= server->max_connections) {
-            atomic_store(&server->is_full, true);
+        if (is_full(server))
             return true;
-        }
         int fd = accept4(server->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             int one = 1;
@@ -106,27 +127,36 @@ static bool accept_waiting(struct server *server, unsigned most) {
         } else if (errno == EAGAIN) {
             return true;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            log_line(LOG_ERROR, "cannot accept a connection: %s", strerror(errno));
+            complain(server, errno);
             return false;
         }
     }
     return true;
 }
 
+static void use_settings(struct server *server, struct settings *settings) {
+    const struct settings *old = server->settings;
+    if (settings->workers != old->workers || settings->max_connections != old->max_connections)
+        log_line(LOG_WARNING, "WORKERS and MAX_CONNECTIONS count at the start only");
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_use(server->workers[i], settings);
+
+    /* The line shall stand in the log by the old level or by the new. */
+    log_set_level(settings->log_level > old->log_level ? settings->log_level : old->log_level);
+    log_line(LOG_INFO, "the settings were read again and are in use");
+    log_set_level(settings->log_level);
+    settings_release(server->settings);
+    server->settings = settings;
+}
+
 static void reload(struct server *server) {
     char error[SETTINGS_ERROR_MAX];
     notify("RELOADING=1");
     struct settings *settings = settings_load(SETTINGS_DOTENV, error);
-    if (settings) {
-        for (unsigned i = 0; i < server->worker_count; i++)
-            worker_use(server->workers[i], settings);
-        settings_release(server->settings);
-        server->settings = settings;
-        log_set_level(settings->log_level);
-        log_line(LOG_INFO, "the settings were read again and are in use");
-    } else {
+    if (settings)
+        use_settings(server, settings);
+    else
         log_line(LOG_ERROR, "the settings stay as they were: %s", error);
-    }
     notify("READY=1");
 }
 
@@ -201,7 +231,9 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
         accept_loop(&server);
         notify("STOPPING=1");
         /* Those that have connected by now were accepted as far as they can see. */
-        accept_waiting(&server, server.max_connections);
+        listener_remove_file(listener);
+        server.max_connections = UINT_MAX;
+        accept_waiting(&server, UINT_MAX);
         log_line(LOG_INFO, "stopping: %u connections", connection_count(&server));
         status = EXIT_SUCCESS;
     }

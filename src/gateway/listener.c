@@ -46,7 +46,7 @@ static bool is_abandoned(const struct sockaddr_un *name) {
     struct stat status;
     if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
         return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
     bool refused =
@@ -144,10 +144,15 @@ bool listener_open(struct listener *listener, const char *address,
     return listener->fd >= 0;
 }
 
-void listener_close(struct listener *listener) {
+void listener_remove_file(struct listener *listener) {
     struct stat status;
     if (listener->path && lstat(listener->path, &status) == 0 &&
         status.st_dev == listener->device && status.st_ino == listener->inode)
         unlink(listener->path);
+    listener->path = NULL;
+}
+
+void listener_close(struct listener *listener) {
+    listener_remove_file(listener);
     close(listener->fd);
 }

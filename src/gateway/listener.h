@@ -29,7 +29,11 @@ bool listener_inherit(struct listener *listener);
 bool listener_open(struct listener *listener, const char *address,
                    char error[static LISTENER_ERROR_MAX]);
 
-/* Closes, and removes the socket file, unless a successor has put its own in the place. */
+/* Removes the socket file, unless a successor has put its own in the place, so that nobody new
+ * comes; who has connected can still be accepted. */
+void listener_remove_file(struct listener *listener);
+
+/* Closes, and removes the file as above. */
 void listener_close(struct listener *listener);
 
 #endif

@@ -1,15 +1,33 @@
-/* FastCGI records, as far as it takes to see where a request ends; libfcgi does the rest. */
+/* FastCGI records, as far as it takes to see where a request ends and that libfcgi can take it. */
 #ifndef GATEWAY_RECORD_H
 #define GATEWAY_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/buffer.h"
+
+enum record_kind {
+    RECORD_PARTIAL,    /* not all is there yet */
+    RECORD_REQUEST,    /* a whole request, up to the empty FCGI_STDIN that ends it */
+    RECORD_MANAGEMENT, /* one record of a management type */
+    RECORD_BROKEN,     /* no FastCGI, or parameters that are longer than their records */
+};
+
+/* What data begins with, and for all kinds but RECORD_PARTIAL of how many bytes it is. */
+enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit);
+
 /*
- * The number of bytes, from the first, that libfcgi is to be given at once: a whole request up to
- * the empty FCGI_STDIN that ends it, or one management record. 0 when not all of that is there yet.
- * Bytes that are no FastCGI count as whole, since libfcgi then refuses them.
+ * True if each name and value of FCGI_PARAMS lies within them. libfcgi allocates whatever length it
+ * is told, and aborts the process when that can't be had. data: a whole request, or the beginning
+ * of one.
  */
-size_t record_unit_length(const uint8_t *data, size_t length);
+bool record_parameters_are_sound(const uint8_t *data, size_t length);
+
+/* Appends the answer to a management record. (libfcgi would wait for the record behind it, and has
+ * but 64 bytes for the names.) */
+void record_answer_management(const uint8_t *record, size_t length, unsigned max_connections,
+                              struct buffer *out);
 
 #endif

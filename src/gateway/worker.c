@@ -28,7 +28,9 @@ enum {
      * with 413 and cut off. */
     REQUEST_MAX = REQUEST_BODY_MAX + 32 * 1024,
     /* All that the connections of a worker may keep of unfinished requests and untaken answers. */
-    KEPT_MAX = 16 * 1024 * 1024,
+    KEPT_MAX = 64 * 1024 * 1024,
+    /* What is read from one connection before the others have their turn. */
+    READ_AT_ONCE = 16 * 1024,
     EVENTS_AT_ONCE = 64,
     SWEEP_MS = 1000,
     DRAIN_MS = 1500,
@@ -80,7 +82,7 @@ struct worker {
     size_t kept;    /* capacity of all unread and unsent buffers */
     struct codec codec;
     struct buffer out;
-    uint8_t in[REQUEST_MAX];
+    uint8_t in[READ_AT_ONCE];
 };
 
 static int64_t monotonic_ms(void) {
@@ -145,11 +147,15 @@ static bool watch(const struct worker *worker, struct connection *connection, in
 
 /* The steps of serving a connection. Each returns false when the connection has to be dropped. */
 
+/* Reads once more after the others' turn: to watch anew has what is there reported again. */
+static bool read_again_later(const struct worker *worker, struct connection *connection) {
+    return watch(worker, connection, EPOLL_CTL_MOD, 0);
+}
+
 static bool throw_away(struct worker *worker, struct connection *connection) {
-    ssize_t got;
-    do
-        got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
-    while (got > 0);
+    ssize_t got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
+    if (got > 0)
+        return read_again_later(worker, connection);
     return got < 0 && errno == EAGAIN;
 }
 
@@ -198,27 +204,48 @@ static bool send_more(struct worker *worker, struct connection *connection) {
     if (unsent->length > 0)
         return true;
 
-    /* To watch anew has reported what came in the meantime and was not read. */
     let_go(worker, unsent);
     return finish_answer(worker, connection, connection->then) &&
-           watch(worker, connection, EPOLL_CTL_MOD, 0);
+           read_again_later(worker, connection);
 }
 
-/* Answers all whole requests in data, in one go, and keeps what follows them. */
+/* Answers what data begins with, and says how long that was: 0 when it is not whole yet. */
+static enum then answer_next(struct worker *worker, const uint8_t *data, size_t length,
+                             size_t *unit) {
+    struct buffer *out = &worker->out;
+    switch (record_next(data, length, unit)) {
+    case RECORD_PARTIAL:
+        if (length < REQUEST_MAX) {
+            *unit = 0;
+            return KEEP;
+        }
+        *unit = length;
+        if (!record_parameters_are_sound(data, length))
+            return CLOSE;
+        codec_answer(&worker->codec, data, length, true, out);
+        return LINGER;
+    case RECORD_REQUEST:
+        return codec_answer(&worker->codec, data, *unit, false, out) ? KEEP : CLOSE;
+    case RECORD_MANAGEMENT:
+        record_answer_management(data, *unit, worker->settings->max_connections, out);
+        return KEEP;
+    case RECORD_BROKEN:
+        break;
+    }
+    return CLOSE;
+}
+
+/* Answers all that is whole in data, in one go, and keeps what follows. */
 static bool answer(struct worker *worker, struct connection *connection, const uint8_t *data,
                    size_t length) {
     size_t at = 0;
     enum then then = KEEP;
     buffer_clear(&worker->out);
     while (at < length && then == KEEP) {
-        size_t unit = record_unit_length(data + at, length - at);
-        bool is_cut = unit == 0 && length - at >= REQUEST_MAX;
-        if (is_cut)
-            unit = length - at;
+        size_t unit;
+        then = answer_next(worker, data + at, length - at, &unit);
         if (unit == 0)
             break;
-        bool may_keep = codec_answer(&worker->codec, data + at, unit, &worker->out);
-        then = is_cut ? LINGER : may_keep ? KEEP : CLOSE;
         at += unit;
     }
 
@@ -227,7 +254,7 @@ static bool answer(struct worker *worker, struct connection *connection, const u
     bool kept =
         then != KEEP || at == length || keep(worker, &connection->unread, data + at, length - at);
     let_go(worker, &unread);
-    if (!kept || (worker->out.length == 0 && then != KEEP))
+    if (!kept || worker->out.failed || (worker->out.length == 0 && then != KEEP))
         return false;
     if (worker->out.length > 0)
         return send_answer(worker, connection, then);
@@ -246,23 +273,20 @@ static bool read_requests(struct worker *worker, struct connection *connection) 
                      : keep(worker, &connection->unread, worker->in, (size_t)got) &&
                            answer(worker, connection, (const uint8_t *)connection->unread.data,
                                   connection->unread.length);
-    /* A full buffer may have left bytes behind. To watch anew has them reported, after the others'
-     * turn. */
+    /* A full buffer may have left bytes behind. */
     if (stays && got == sizeof worker->in && connection->state != WRITING)
-        return watch(worker, connection, EPOLL_CTL_MOD, 0);
+        return read_again_later(worker, connection);
     return stays;
 }
 
-/* Does all that can be done now. The one place but for the clock that drops a connection. */
+/* Does what can be done now. The one place but for the clock that drops a connection. */
 static void serve(struct worker *worker, struct connection *connection, bool peer_has_closed) {
     bool stays = connection->state == LINGERING ? throw_away(worker, connection)
                  : connection->state == WRITING ? send_more(worker, connection)
                                                 : read_requests(worker, connection);
-    /* What the peer had sent is answered; all that may be left to do is to write. */
-    if (stays && peer_has_closed) {
-        connection->then = CLOSE;
-        stays = connection->state == WRITING;
-    }
+    /* The peer may have sent more before it closed: read on until there is nothing left. */
+    if (stays && peer_has_closed && connection->state != WRITING)
+        stays = read_again_later(worker, connection);
     if (!stays)
         drop(worker, connection);
 }

@@ -18,6 +18,9 @@ const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '.
 export const RESPONDER = path.resolve(
     process.env.RESPONDER || path.join(repository, 'build/release/agora-token-fcgi'));
 export const GATEWAY = process.env.GATEWAY || 'fastcgi-unix';
+// Under a sanitizer a program takes several times the memory, and gives little of it back.
+export const SANITIZED = fs.existsSync(RESPONDER)
+    && /__[at]san_init/.test(fs.readFileSync(RESPONDER, 'latin1'));
 const CONF_DIR = path.resolve(process.env.CONF_DIR || path.join(repository, 'conf'));
 
 export const APP_ID = '970CA35de60c44645bbae8a215061b33';
@@ -86,9 +89,10 @@ export async function waitFor(what, probe, milliseconds = 10000) {
 
 // A process in a group of its own, so that its children can be stopped with it. A terminal's
 // Ctrl-C does not reach such a group, hence the handlers above.
-export function launch(command, args, { cwd, env, logFile }) {
+export function launch(command, args, { cwd, env, logFile, stdin = 'ignore', descriptors = [] }) {
     const log = fs.openSync(logFile, 'a');
-    const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log, log] });
+    const stdio = [stdin, log, log, ...descriptors];
+    const child = spawn(command, args, { cwd, env, detached: true, stdio });
     fs.closeSync(log);
     child.exited = new Promise((resolve) => {
         child.once('error', (error) => resolve({ code: null, signal: null, error }));
@@ -113,6 +117,13 @@ export async function terminate(child) {
     killGroup(child, 'SIGKILL');
     running.delete(child);
     return ended || child.exited;
+}
+
+// What a sanitizer has to say comes in the middle of a run, and its exit status only at the end of
+// one that ends by itself.
+export function assertNoReport(log) {
+    const at = log.search(/WARNING: ThreadSanitizer|ERROR: \w+Sanitizer|runtime error:/);
+    assert.ok(at < 0, `a sanitizer reports:\n${log.slice(at, at + 4000)}`);
 }
 
 export async function freePort() {
@@ -221,9 +232,10 @@ const gateways = {
     },
 };
 
-async function startResponder({ directory, settings }, command, args, upstream) {
+export async function startResponder({ directory, settings }, command, args, upstream, options = {}) {
     const logFile = path.join(directory, 'responder.log');
-    const child = launch(command, args, { cwd: directory, env: cleanEnvironment(settings), logFile });
+    const child = launch(command, args,
+        { cwd: directory, env: cleanEnvironment(settings), logFile, ...options });
     try {
         await listening(child, upstream, () => fs.readFileSync(logFile, 'utf8'));
     } catch (error) {
@@ -300,14 +312,20 @@ function startNginx(directory, gateway, upstream) {
     });
 }
 
-// settings go to the responder's environment, dotenv becomes the .env file that it finds.
-export async function startService({ gateway = GATEWAY, settings = {}, dotenv = '' } = {}) {
+// settings go to the responder's environment (one that is undefined does not), dotenv becomes the
+// .env file that it finds. `start` is for what no gateway does, see there.
+export async function startService({
+    gateway = GATEWAY, settings = {}, dotenv = '', start = gateways[gateway]?.start,
+} = {}) {
     assert.ok(gateways[gateway], `GATEWAY is one of ${Object.keys(gateways).join(', ')}`);
     const directory = makeDirectory();
     const context = { directory, settings: { ...SECRETS, ...settings }, dotenv };
     fs.writeFileSync(path.join(directory, '.env'), dotenv);
 
-    const { child, upstream } = await gateways[gateway].start(context);
+    const { child, upstream } = await start(context).catch((error) => {
+        removeDirectory(directory);
+        throw error;
+    });
     let nginx;
     try {
         nginx = await startNginx(directory, gateways[gateway], upstream);
@@ -318,6 +336,7 @@ export async function startService({ gateway = GATEWAY, settings = {}, dotenv = 
     }
 
     const nginxErrorLog = () => fs.readFileSync(nginx.errorLog, 'utf8');
+    const ownLog = () => fs.readFileSync(path.join(directory, 'responder.log'), 'utf8');
     const origin = `http://127.0.0.1:${nginx.port}`;
     return {
         url: origin,
@@ -328,14 +347,14 @@ export async function startService({ gateway = GATEWAY, settings = {}, dotenv = 
         responder: child,
         pids: () => processGroup(child.pid),
         // fcgiwrap -f hands what the program writes to stderr to nginx's error log.
-        responderLog: gateway === 'fcgiwrap'
-            ? nginxErrorLog
-            : () => fs.readFileSync(path.join(directory, 'responder.log'), 'utf8'),
+        responderLog: gateway === 'fcgiwrap' ? nginxErrorLog : ownLog,
         nginxErrorLog,
         async stop() {
             await terminate(nginx.child);
             const ended = await terminate(child);
+            const logs = ownLog() + nginxErrorLog();
             removeDirectory(directory);
+            assertNoReport(logs);
             return ended;
         },
     };
@@ -430,6 +449,24 @@ export function post(service, value, options = {}) {
         ...options,
         headers: { 'Content-Type': 'application/json', ...options.headers },
     });
+}
+
+// Each client has one kept connection and asks again as soon as it is answered, until `next`
+// has no more paths for it. Errors of the connection count as answers too.
+export async function drive(service, clients, next, heed) {
+    await Promise.all(Array.from({ length: clients }, async () => {
+        const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+        try {
+            for (let target = next(); target; target = next()) {
+                const started = Date.now();
+                const answer = await request(service, target, { agent })
+                    .catch((error) => ({ status: 0, body: error.message }));
+                await heed(answer, target, started);
+            }
+        } finally {
+            agent.destroy();
+        }
+    }));
 }
 
 // Writes bytes to nginx as they are and reads as many answers as methods are named. An answer
@@ -605,18 +642,22 @@ export function assertTokens(answer, wanted, expire) {
 
 // ---------------------------------------------------------------- FastCGI, spoken by hand
 
-const FCGI = { BEGIN: 1, END: 3, PARAMS: 4, STDIN: 5, STDOUT: 6 };
+export const FCGI = {
+    BEGIN: 1, ABORT: 2, END: 3, PARAMS: 4, STDIN: 5, STDOUT: 6,
+    GET_VALUES: 9, GET_VALUES_RESULT: 10, UNKNOWN_TYPE: 11,
+};
 
-function record(type, content = Buffer.alloc(0), id = 1) {
+export function fcgiRecord(type, content = Buffer.alloc(0), { id = 1, padding = 0 } = {}) {
     const header = Buffer.alloc(8);
     header[0] = 1;
     header[1] = type;
     header.writeUInt16BE(id, 2);
     header.writeUInt16BE(content.length, 4);
-    return Buffer.concat([header, content]);
+    header[6] = padding;
+    return Buffer.concat([header, content, Buffer.alloc(padding)]);
 }
 
-function pair(name, value) {
+export function fcgiPair(name, value) {
     const length = (text) => {
         const bytes = Buffer.byteLength(text);
         if (bytes < 128) {
@@ -629,14 +670,16 @@ function pair(name, value) {
     return Buffer.concat([length(name), length(value), Buffer.from(name), Buffer.from(value)]);
 }
 
-// One whole request on a connection that stays open, with the parameters that the shipped nginx
-// configuration passes.
-export function fcgiRequest(target, { method = 'GET', body = '' } = {}) {
+// One whole request, with the parameters that the shipped nginx configuration passes. The
+// connection stays open unless `keep` says otherwise. Its body goes in records of `chunk` bytes.
+export function fcgiRequest(target, {
+    method = 'GET', body = '', keep = true, chunk = 32768, padding = 0,
+} = {}) {
     const [pathname, query = ''] = target.split('?');
     const bytes = Buffer.from(body);
     const parts = [];
-    for (let at = 0; at < bytes.length; at += 32768) {
-        parts.push(record(FCGI.STDIN, bytes.subarray(at, at + 32768)));
+    for (let at = 0; at < bytes.length; at += chunk) {
+        parts.push(fcgiRecord(FCGI.STDIN, bytes.subarray(at, at + chunk), { padding }));
     }
     const params = {
         REQUEST_METHOD: method,
@@ -646,11 +689,11 @@ export function fcgiRequest(target, { method = 'GET', body = '' } = {}) {
         ...(bytes.length > 0 && { CONTENT_LENGTH: String(bytes.length) }),
     };
     return Buffer.concat([
-        record(FCGI.BEGIN, Buffer.from([0, 1, 1, 0, 0, 0, 0, 0])),
-        record(FCGI.PARAMS, Buffer.concat(Object.entries(params).map(([k, v]) => pair(k, v)))),
-        record(FCGI.PARAMS),
+        fcgiRecord(FCGI.BEGIN, Buffer.from([0, 1, keep ? 1 : 0, 0, 0, 0, 0, 0])),
+        fcgiRecord(FCGI.PARAMS, Buffer.concat(Object.entries(params).map(([k, v]) => fcgiPair(k, v)))),
+        fcgiRecord(FCGI.PARAMS),
         ...parts,
-        record(FCGI.STDIN),
+        fcgiRecord(FCGI.STDIN),
     ]);
 }
 
@@ -667,38 +710,72 @@ export async function fcgiConnect(service) {
     return socket;
 }
 
-// Reads until `count` requests have ended; resolves to what each wrote to its stdout.
-export function fcgiAnswers(socket, count) {
+// Reads records {type, id, content} until `enough` says so of them all, then stops reading.
+export function fcgiRecords(socket, enough, milliseconds = 10000) {
     return new Promise((resolve, reject) => {
-        const answers = [];
+        const records = [];
         let pending = Buffer.alloc(0);
-        let stdout = '';
-        const timer = setTimeout(() => reject(new Error('no answer in 10 seconds')), 10000);
         const finish = (settle, value) => {
             clearTimeout(timer);
+            socket.removeListener('data', take);
+            socket.removeListener('end', closed);
+            socket.removeListener('close', closed);
+            socket.pause();
             settle(value);
         };
-        socket.once('close', () => finish(reject, new Error('closed before the answer')));
-        socket.on('data', (chunk) => {
+        const timer = setTimeout(() => finish(reject,
+            new Error(`no answer in ${milliseconds / 1000} seconds`)), milliseconds);
+        const closed = () => finish(reject, new Error('closed before the answer'));
+        const take = (chunk) => {
             pending = Buffer.concat([pending, chunk]);
-            while (pending.length >= 8) {
-                const length = pending.readUInt16BE(4);
-                const whole = 8 + length + pending[6];
-                if (pending.length < whole) {
+            let at = 0;
+            while (pending.length - at >= 8) {
+                const length = pending.readUInt16BE(at + 4);
+                const end = at + 8 + length + pending[at + 6];
+                if (pending.length < end) {
                     break;
                 }
-                if (pending[1] === FCGI.STDOUT) {
-                    stdout += pending.subarray(8, 8 + length);
-                } else if (pending[1] === FCGI.END) {
-                    answers.push(stdout);
-                    stdout = '';
+                records.push({
+                    type: pending[at + 1],
+                    id: pending.readUInt16BE(at + 2),
+                    content: pending.subarray(at + 8, at + 8 + length),
+                });
+                at = end;
+            }
+            pending = pending.subarray(at);
+            if (at > 0 && enough(records)) {
+                if (pending.length > 0) {
+                    finish(reject, new Error(`${pending.length} bytes follow the answer`));
                 }
-                pending = pending.subarray(whole);
+                finish(resolve, records);
             }
-            if (answers.length >= count) {
-                finish(resolve, answers);
-            }
-        });
+        };
+        socket.on('data', take);
+        socket.once('end', closed);
+        socket.once('close', closed);
         socket.resume();
     });
+}
+
+// Reads until `count` requests have ended; resolves to what each wrote to its stdout.
+export async function fcgiAnswers(socket, count, milliseconds) {
+    let ended = 0;
+    let seen = 0;
+    const records = await fcgiRecords(socket, (all) => {
+        for (; seen < all.length; seen++) {
+            ended += all[seen].type === FCGI.END ? 1 : 0;
+        }
+        return ended >= count;
+    }, milliseconds);
+    const answers = [];
+    let stdout = [];
+    for (const { type, content } of records) {
+        if (type === FCGI.STDOUT) {
+            stdout.push(content);
+        } else if (type === FCGI.END) {
+            answers.push(Buffer.concat(stdout).toString());
+            stdout = [];
+        }
+    }
+    return answers;
 }

@@ -177,37 +177,105 @@ static const uint8_t whole[] = {
     1, 5, 0, 1, 0, 0, 0, 0,                               /* the end of FCGI_STDIN */
 };
 
+static void expect_record(const uint8_t *data, size_t length, enum record_kind kind, size_t unit) {
+    /* On the heap and of this very size, for the sanitizer to see a read past it. */
+    size_t found = 0;
+    uint8_t *copy = malloc(length > 0 ? length : 1);
+    memcpy(copy, data, length);
+    assert_int_equal(record_next(copy, length, &found), kind);
+    if (kind != RECORD_PARTIAL)
+        assert_int_equal(found, unit);
+    free(copy);
+}
+
 static void test_record(void **state) {
     (void)state;
-    for (size_t length = 0; length < sizeof whole; length++) {
-        /* On the heap and of this very size, for the sanitizer to see a read past it. */
-        uint8_t *part = malloc(length + 1);
-        memcpy(part, whole, length);
-        assert_int_equal(record_unit_length(part, length), 0);
-        free(part);
-    }
-    assert_int_equal(record_unit_length(whole, sizeof whole), sizeof whole);
+    for (size_t length = 0; length < sizeof whole; length++)
+        expect_record(whole, length, RECORD_PARTIAL, 0);
+    expect_record(whole, sizeof whole, RECORD_REQUEST, sizeof whole);
 
     uint8_t two[2 * sizeof whole];
     memcpy(two, whole, sizeof whole);
     memcpy(two + sizeof whole, whole, sizeof whole);
-    assert_int_equal(record_unit_length(two, sizeof two), sizeof whole);
+    expect_record(two, sizeof two, RECORD_REQUEST, sizeof whole);
 
-    static const uint8_t http[] = "GET / HTTP/1.1";
-    assert_int_equal(record_unit_length(http, 5), 5);
+    expect_record((const uint8_t *)"GET / HTTP/1.1", 5, RECORD_BROKEN, 5);
     static const uint8_t aborted[] = {1, 2, 0, 1, 0, 0, 0, 0, 1};
-    assert_int_equal(record_unit_length(aborted, sizeof aborted), 8);
+    expect_record(aborted, sizeof aborted, RECORD_REQUEST, 8);
     static const uint8_t management[] = {1, 9, 0, 0, 0, 2, 0, 0, 0, 0, 1, 1};
-    assert_int_equal(record_unit_length(management, 9), 0);
-    assert_int_equal(record_unit_length(management, sizeof management), 10);
+    expect_record(management, 9, RECORD_PARTIAL, 0);
+    expect_record(management, sizeof management, RECORD_MANAGEMENT, 10);
+}
+
+/* A request whose FCGI_PARAMS hold these bytes, in records of `chunk` bytes. */
+static void expect_parameters(const char *bytes, size_t length, size_t chunk,
+                              enum record_kind kind) {
+    uint8_t data[512] = {1, 1, 0, 1, 0, 8};
+    size_t at = 16;
+    for (size_t done = 0; done < length; done += chunk) {
+        size_t part = length - done < chunk ? length - done : chunk;
+        const uint8_t header[8] = {1, 4, 0, 1, 0, (uint8_t)part, 3};
+        memcpy(data + at, header, sizeof header);
+        memcpy(data + at + sizeof header, bytes + done, part);
+        at += sizeof header + part + 3;
+    }
+    const uint8_t ends[16] = {1, 4, 0, 1, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0};
+    memcpy(data + at, ends, sizeof ends);
+    expect_record(data, at + sizeof ends, kind, at + sizeof ends);
+}
+
+static void test_parameters(void **state) {
+    (void)state;
+#define PAIRS(literal) literal, sizeof(literal) - 1
+    static const struct {
+        const char *bytes;
+        size_t length;
+        enum record_kind kind;
+    } cases[] = {
+        {PAIRS(""), RECORD_REQUEST},
+        {PAIRS("\0\0"), RECORD_REQUEST},
+        {PAIRS("\1\2abb"), RECORD_REQUEST},
+        {PAIRS("\1\2abb\2\1aab"), RECORD_REQUEST},
+        {PAIRS("\1\200\0\0\2abb"), RECORD_REQUEST},
+        {PAIRS("\200\0\0\1\200\0\0\2abb"), RECORD_REQUEST},
+        {PAIRS("\1"), RECORD_BROKEN},
+        {PAIRS("\1\2ab"), RECORD_BROKEN},
+        {PAIRS("\1\2abb\1"), RECORD_BROKEN},
+        {PAIRS("\1\200\0\0"), RECORD_BROKEN},
+        {PAIRS("\177\2abb"), RECORD_BROKEN},
+        {PAIRS("\377\377\377\377\377\377\377\377a"), RECORD_BROKEN},
+        {PAIRS("\1\377\377\377\376a"), RECORD_BROKEN},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t chunk = 1; chunk <= 16; chunk++)
+            expect_parameters(cases[i].bytes, cases[i].length, chunk, cases[i].kind);
+}
+
+static void test_management(void **state) {
+    (void)state;
+    static const char get[] = "\1\11\0\0\0\43\0\0\17\0FCGI_MPXS_CONNS\16\0FCGI_MAX_CONNS\1\0X";
+    static const char result[] = "\1\12\0\0\0\46\0\0\16\4FCGI_MAX_CONNS4096\17\1FCGI_MPXS_CONNS0";
+    struct buffer out = {0};
+    record_answer_management((const uint8_t *)get, sizeof get - 1, 4096, &out);
+    assert_int_equal(out.length, sizeof result - 1);
+    assert_memory_equal(out.data, result, out.length);
+
+    static const char other[] = "\1\77\0\0\0\0\0\0";
+    static const char unknown[] = "\1\13\0\0\0\10\0\0\77\0\0\0\0\0\0\0";
+    buffer_clear(&out);
+    record_answer_management((const uint8_t *)other, sizeof other - 1, 4096, &out);
+    assert_int_equal(out.length, sizeof unknown - 1);
+    assert_memory_equal(out.data, unknown, out.length);
+    buffer_free(&out);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_cut), cmocka_unit_test(test_quote),
-        cmocka_unit_test(test_buffer),   cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_response), cmocka_unit_test(test_cors),
-        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_text_cut),   cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_buffer),     cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_response),   cmocka_unit_test(test_cors),
+        cmocka_unit_test(test_record),     cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_management),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }

@@ -1,0 +1,744 @@
+// Many connections at once, peers that misbehave, and the limits: the responder by FastCGI itself,
+// with nginx beside it for the clients that nothing may disturb. No gateway matters here, so running
+// this file once for each build is enough.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+    APP_ID, CERTIFICATE, FCGI, RESPONDER, SANITIZED,
+    assertNoReport, assertToken, assertTokens, cleanEnvironment, drive, fcgiAnswers, fcgiConnect,
+    fcgiPair, fcgiRecord, fcgiRecords, fcgiRequest, launch, makeDirectory, removeDirectory,
+    residentMemory, rtm, startService, terminate, waitFor,
+} from './harness.mjs';
+
+// What is to happen at once may take this long on a busy machine, and what no limit governs runs
+// with one that is longer.
+const AT_ONCE = 5000;
+const FAR_OFF = '30';
+const MIB = 1024;   // in the KiB that the kernel counts in
+
+const start = (settings, gateway = 'fastcgi-unix') => startService({ gateway, settings });
+const requestOf = (user, options) => fcgiRequest(`/rtm/${user}/`, options);
+const whole = requestOf('alice');
+
+const connect = (service, count) => Promise.all(
+    Array.from({ length: count }, () => fcgiConnect(service)));
+
+function destroyAll(sockets) {
+    sockets.forEach((socket) => socket.destroy());
+}
+
+const written = (socket, bytes) => new Promise((resolve) => {
+    socket.write(bytes, () => resolve());
+});
+
+// Resolves to when the responder has closed the connection. What it wrote before is thrown away.
+const closed = (socket) => new Promise((resolve) => {
+    for (const event of ['end', 'close']) {
+        socket.once(event, () => resolve(Date.now()));
+    }
+    socket.resume();
+});
+
+const within = (promise, milliseconds) => Promise.race(
+    [promise, sleep(milliseconds, null, { ref: false })]);
+
+async function assertClosed(socket, milliseconds = AT_ONCE) {
+    assert.ok(await within(closed(socket), milliseconds),
+        `closed within ${milliseconds / 1000} seconds`);
+}
+
+// All that comes until the responder closes the connection.
+async function readToEnd(socket, milliseconds = AT_ONCE) {
+    const chunks = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    await assertClosed(socket, milliseconds);
+    return Buffer.concat(chunks);
+}
+
+// What the records in these bytes say on standard output, and how many requests they end.
+function contentOf(bytes) {
+    let text = '';
+    let ended = 0;
+    for (let at = 0; at + 8 <= bytes.length;) {
+        const length = bytes.readUInt16BE(at + 4);
+        if (bytes[at + 1] === FCGI.STDOUT) {
+            text += bytes.subarray(at + 8, at + 8 + length);
+        }
+        ended += bytes[at + 1] === FCGI.END ? 1 : 0;
+        at += 8 + length + bytes[at + 6];
+    }
+    return { text, ended };
+}
+
+function assertMinted(answer, user) {
+    const [head, body] = answer.split('\r\n\r\n');
+    assert.match(head, /^Status: 200\b/m);
+    assertToken(JSON.parse(body).rtmToken, [rtm(user)], 3600);
+}
+
+async function assertUsable(socket, user = 'bob') {
+    const answers = fcgiAnswers(socket, 1);
+    socket.write(requestOf(user));
+    assertMinted((await answers)[0], user);
+}
+
+// A number of the kernel's about the process, such as VmRSS in KiB.
+function statusOf(service, name) {
+    const status = fs.readFileSync(`/proc/${service.responder.pid}/status`, 'latin1');
+    return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);
+}
+
+// Seconds of CPU time, its own and the kernel's for it. The clock ticks a hundred times a second
+// on every Linux that Debian has.
+function cpuSeconds(pid) {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function assertIdle(pid, seconds = 2) {
+    const began = cpuSeconds(pid);
+    await sleep(seconds * 1000);
+    const spent = cpuSeconds(pid) - began;
+    assert.ok(spent < seconds / 4, `${spent} seconds of CPU time in ${seconds} seconds of waiting`);
+}
+
+// Ordinary clients of nginx, all of whose requests have to succeed, and soon.
+async function assertOthersServed(service, { count = 200, clients = 8, soon = 3000 } = {}) {
+    let begun = 0;
+    const slow = [];
+    await drive(service, clients, () => (begun < count ? `/rtm/user-${++begun}/` : null),
+        (answer, target) => {
+            const [, user] = /(user-\d+)/.exec(target);
+            assertTokens(answer, { rtmToken: [rtm(user)] }, 3600);
+            if (answer.milliseconds > soon) {
+                slow.push(`${target}: ${answer.milliseconds} ms`);
+            }
+        });
+    assert.deepEqual(slow, []);
+}
+
+for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
+    describe(`requests over ${gateway}`, () => {
+        let service;
+        before(async () => {
+            service = await start({ REQUEST_TIMEOUT: FAR_OFF }, gateway);
+        });
+        after(() => service?.stop());
+
+        const withPeer = async (use) => {
+            const [socket] = await connect(service, 1);
+            try {
+                await use(socket);
+            } finally {
+                socket.destroy();
+            }
+        };
+
+        // How requests come: [title, the users that they are for, how their bytes are cut, the
+        // milliseconds between the pieces].
+        const everyByte = (bytes) => Array.from(bytes, (byte) => Buffer.from([byte]));
+        const inHalves = (bytes) => [
+            bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)];
+        const atOnce = (bytes) => [bytes];
+        const oneAndHalf = (bytes) => {
+            const half = Math.round(bytes.length * 0.75);
+            return [bytes.subarray(0, half), bytes.subarray(half)];
+        };
+        const withoutLastByte = (bytes) => [
+            bytes.subarray(0, bytes.length - 1), bytes.subarray(bytes.length - 1)];
+        const deliveries = [
+            ['one byte by byte', ['alice'], everyByte, 1],
+            ['one in two halves', ['alice'], inHalves, 300],
+            ['one whose last byte comes late', ['alice'], withoutLastByte, 300],
+            ['two in one write', ['alice', 'bob'], atOnce, 0],
+            ['two byte by byte', ['alice', 'bob'], everyByte, 1],
+            ['one and a half, then the rest', ['alice', 'bob'], oneAndHalf, 300],
+            // More than is read at once, so that one of them is cut anywhere.
+            ['a thousand in one write', Array.from({ length: 1000 }, (_, i) => `user-${i}`), atOnce, 0],
+        ];
+        for (const [title, users, cut, pause] of deliveries) {
+            it(title, () => withPeer(async (socket) => {
+                socket.setNoDelay(true);
+                const answers = fcgiAnswers(socket, users.length);
+                for (const piece of cut(Buffer.concat(users.map((user) => requestOf(user))))) {
+                    await written(socket, piece);
+                    await sleep(pause);
+                }
+                (await answers).forEach((answer, index) => assertMinted(answer, users[index]));
+                await assertUsable(socket);
+            }));
+        }
+
+        // nginx keeps longer bodies away. Another web server may not.
+        const bodies = [
+            [65536, 200, {}],
+            [65536, 200, { chunk: 100 }],
+            [65536, 200, { chunk: 250, padding: 6 }],
+            [65536, 200, { chunk: 65535 }],
+            [65537, 413, {}],
+            [65537, 413, { chunk: 100 }],
+            [1 << 20, 413, {}],
+            [1 << 20, 413, { chunk: 1000 }],
+        ];
+        for (const [size, status, options] of bodies) {
+            const how = Object.entries(options).map(([name, value]) => `, ${name} ${value}`).join('');
+            it(`a body of ${size} bytes${how} is ${status}`, () => withPeer(async (socket) => {
+                const body = '{"tokenType":"rtm","uid":"alice"}'.padEnd(size);
+                const answers = fcgiAnswers(socket, 1);
+                socket.write(fcgiRequest('/getToken', { method: 'POST', body, ...options }));
+                const [head, content] = (await answers)[0].split('\r\n\r\n');
+                assert.match(head, new RegExp(`^Status: ${status}\\b`, 'm'));
+                assert.equal('token' in JSON.parse(content), status === 200);
+                if (status === 200) {
+                    await assertUsable(socket);
+                }
+            }));
+        }
+
+        // Requests of 200 KiB whose end never comes. A body is refused by an answer, if it can be.
+        const many = (type, size, count = 200) => Buffer.concat(
+            Array.from({ length: count }, () => fcgiRecord(type, Buffer.alloc(size, 1))));
+        const begin = whole.subarray(0, 16);
+        const endless = {
+            parameters: Buffer.concat([begin, many(FCGI.PARAMS, 1024)]),
+            'a body': Buffer.concat([fcgiRequest('/getToken', { method: 'POST', body: 'x' })
+                .subarray(0, -8), many(FCGI.STDIN, 1024)]),
+            'a body of single bytes': Buffer.concat([whole.subarray(0, -8), many(FCGI.STDIN, 1, 22222)]),
+            'empty data records': Buffer.concat([begin, many(8, 0, 25000)]),
+            'records of no known type': Buffer.concat([begin, many(99, 1024)]),
+            'beginnings': many(FCGI.BEGIN, 8, 12500),
+        };
+        for (const [title, bytes] of Object.entries(endless)) {
+            it(`${title} without end`, () => withPeer(async (socket) => {
+                socket.write(bytes);
+                const { text, ended } = contentOf(await readToEnd(socket));
+                assert.ok(ended <= 1);
+                assert.match(text, /^(?:$|Status: 413\b)/);
+                await assertOthersServed(service, { count: 20 });
+            }));
+        }
+
+        it('FCGI_GET_VALUES is answered, before, between and after requests', () => withPeer(
+            async (socket) => {
+                const names = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS'];
+                const query = fcgiRecord(FCGI.GET_VALUES,
+                    Buffer.concat(names.map((name) => fcgiPair(name, ''))), { id: 0 });
+                for (let round = 1; round <= 3; round++) {
+                    const records = fcgiRecords(socket, (all) => all.length > 0);
+                    socket.write(query);
+                    const [{ type, id, content }] = await records;
+                    assert.equal(type, FCGI.GET_VALUES_RESULT);
+                    assert.equal(id, 0);
+                    // One request at a time on each connection, which is what this one means.
+                    assert.ok(content.includes(fcgiPair('FCGI_MPXS_CONNS', '0')), content.toString());
+                    await assertUsable(socket);
+                }
+                // And in one write with a request, which it may not swallow.
+                const records = fcgiRecords(socket, (all) => all.at(-1).type === FCGI.END);
+                socket.write(Buffer.concat([query, whole]));
+                const types = (await records).map(({ type }) => type);
+                assert.equal(types[0], FCGI.GET_VALUES_RESULT);
+                assert.equal(types[1], FCGI.STDOUT);
+            }));
+
+        it('an unknown management record is answered as such', () => withPeer(async (socket) => {
+            const records = fcgiRecords(socket, (all) => all.length > 0);
+            socket.write(fcgiRecord(77, Buffer.alloc(8), { id: 0 }));
+            const [{ type, content }] = await records;
+            assert.equal(type, FCGI.UNKNOWN_TYPE);
+            assert.equal(content[0], 77);
+            await assertUsable(socket);
+        }));
+
+        // Either answer is fair: an end to the request, or to the connection. Silence is not.
+        const parts = fcgiRequest('/getToken', { method: 'POST', body: '{"tokenType":"rtm"' });
+        const parametersEnd = 24 + parts.readUInt16BE(20);
+        const aborts = {
+            'after its beginning': parts.subarray(0, 16),
+            'within its parameters': parts.subarray(0, parametersEnd),
+            'before its body': parts.subarray(0, parametersEnd + 8),
+            'within its body': parts.subarray(0, -8),
+        };
+        for (const [title, bytes] of Object.entries(aborts)) {
+            it(`FCGI_ABORT_REQUEST ${title} ends it`, () => withPeer(async (socket) => {
+                const ended = fcgiRecords(socket, (all) => all.some(({ type }) => type === FCGI.END),
+                    AT_ONCE).catch((error) => assert.match(error.message, /closed/));
+                socket.write(Buffer.concat([bytes, fcgiRecord(FCGI.ABORT)]));
+                await ended;
+                await assertOthersServed(service, { count: 20 });
+            }));
+        }
+
+        // A web server whose client has left may send one when the answer is already on its way.
+        it('FCGI_ABORT_REQUEST after the answer harms nobody', () => withPeer(async (socket) => {
+            await assertUsable(socket);
+            socket.write(fcgiRecord(FCGI.ABORT));
+            await assertOthersServed(service, { count: 20 });
+            assert.equal(service.responder.gone, false);
+        }));
+
+        const garbage = {
+            'an HTTP request': Buffer.from('GET /ping HTTP/1.1\r\nHost: x\r\n\r\n'),
+            'a TLS greeting': Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
+            'a byte of zero': Buffer.alloc(1),
+            'zeros': Buffer.alloc(70000),
+            'ones': Buffer.alloc(70000, 0xff),
+            'version 2': Buffer.concat([Buffer.from([2]), whole.subarray(1)]),
+            'a response': fcgiRecord(FCGI.STDOUT, Buffer.from('x')).fill(0, 0, 1),
+        };
+        for (const [title, bytes] of Object.entries(garbage)) {
+            it(`${title} instead of FastCGI is closed at once`, () => withPeer(async (socket) => {
+                socket.write(bytes);
+                assert.equal((await readToEnd(socket)).length, 0);
+                assert.equal(service.responder.gone, false);
+            }));
+        }
+
+        it('what came before garbage is answered', () => withPeer(async (socket) => {
+            socket.write(Buffer.concat([whole, garbage['an HTTP request']]));
+            const { text, ended } = contentOf(await readToEnd(socket));
+            assert.equal(ended, 1);
+            assertMinted(text, 'alice');
+        }));
+
+        it('without FCGI_KEEP_CONN the connection is closed behind the answer', async () => {
+            for (const [target, status] of [['/rtm/alice/', 200], ['/nope', 404]]) {
+                await withPeer(async (socket) => {
+                    socket.write(fcgiRequest(target, { keep: false }));
+                    const { text, ended } = contentOf(await readToEnd(socket));
+                    assert.equal(ended, 1);
+                    assert.match(text, new RegExp(`^Status: ${status}\\b`));
+                });
+            }
+        });
+
+        // [title, how many requests, milliseconds between them and the end]
+        for (const [title, count, pause] of [
+            ['a request', 1, 0], ['a request, a moment later', 1, 200], ['ten requests', 10, 0],
+            // More answers than a socket's buffer holds, and more requests than are read at once.
+            ['two thousand requests', 2000, 0],
+        ]) {
+            it(`a peer that closes its half behind ${title} gets all answers`, () => withPeer(
+                async (socket) => {
+                    socket.write(Buffer.concat(Array.from({ length: count }, () => whole)));
+                    await sleep(pause);
+                    socket.end();
+                    const { ended } = contentOf(await readToEnd(socket, 10000));
+                    assert.equal(ended, count);
+                }));
+        }
+
+        it('hundreds of idle connections cost no thread and stay usable', async () => {
+            const threads = () => fs.readdirSync(`/proc/${service.responder.pid}/task`).length;
+            const begun = threads();
+            const sockets = await connect(service, 300);
+            try {
+                for (let round = 1; round <= 2; round++) {
+                    await Promise.all(sockets.map((socket, index) => assertUsable(socket, `u${index}`)));
+                    assert.equal(threads(), begun);
+                }
+                await assertIdle(service.responder.pid, 1);
+                await assertOthersServed(service);
+            } finally {
+                destroyAll(sockets);
+            }
+        });
+    });
+
+    describe(`peers that misbehave over ${gateway}`, () => {
+        // All on one thread, so that whoever holds it up holds up everybody.
+        const LIMIT = 2;
+        let service;
+        before(async () => {
+            service = await start({ REQUEST_TIMEOUT: String(LIMIT), WORKERS: '1' }, gateway);
+        });
+        after(() => service?.stop());
+
+        it('200 that send a part of a request and stop hold up nobody and are dropped', async () => {
+            const stops = [1, 4, 16, 40, whole.length - 1];
+            const sockets = await connect(service, 200);
+            try {
+                const began = Date.now();
+                const ends = Promise.all(sockets.map(closed));
+                sockets.forEach((socket, index) => {
+                    socket.write(whole.subarray(0, stops[index % stops.length]));
+                });
+                await assertOthersServed(service, { clients: 32, count: 1500 });
+                const last = await within(ends, (LIMIT + 8) * 1000);
+                assert.ok(last, `dropped soon after ${LIMIT} seconds`);
+                const shortest = Math.min(...last) - began;
+                assert.ok(shortest > (LIMIT - 1) * 1000, `dropped after ${shortest} ms`);
+                assert.match(service.responderLog(), /warning: .*request.*in time/);
+            } finally {
+                destroyAll(sockets);
+            }
+        });
+
+        it('one that never stops sending, a byte at a time, is dropped', async () => {
+            const [socket] = await connect(service, 1);
+            try {
+                let at = 0;
+                const timer = setInterval(() => {
+                    socket.write(whole.subarray(at, at + 1));
+                    at++;
+                }, 100);
+                await assertClosed(socket, (LIMIT + 8) * 1000).finally(() => clearInterval(timer));
+                assert.ok(at < whole.length, 'before it had sent all');
+            } finally {
+                socket.destroy();
+            }
+        });
+
+        it('ones that connect and say nothing, or have had an answer, are kept', async () => {
+            const sockets = await connect(service, 20);
+            try {
+                await Promise.all(sockets.slice(0, 10).map((socket) => assertUsable(socket)));
+                await sleep((LIMIT + 2) * 1000);
+                await Promise.all(sockets.map((socket) => assertUsable(socket)));
+            } finally {
+                destroyAll(sockets);
+            }
+        });
+
+        // Answers are several times as long as requests. Whoever reads none must not be able to
+        // have them heaped up: the responder stops to read from such a peer.
+        it('ones that ask and never read are left unread, and are dropped', async (t) => {
+            // A thread answers all that it has read of one peer before it looks at the next, and
+            // with a sanitizer that takes a second for a few of them.
+            const sockets = await connect(service, SANITIZED ? 3 : 8);
+            try {
+                const atFirst = residentMemory(service.pids());
+                // More than the kernel takes for both ends of a connection: 10 MiB with TCP.
+                const requests = Buffer.concat(Array.from({ length: 200000 }, () => whole));
+                sockets.forEach((socket) => socket.write(requests));
+                const unwritten = () => sockets.map((socket) => socket.writableLength).join();
+                await assertOthersServed(service);
+                const left = unwritten();
+                assert.ok(sockets.every((socket) => socket.writableLength > 0), left);
+                const grown = residentMemory(service.pids()) - atFirst;
+                const sent = requests.length * sockets.length >> 10;
+                t.diagnostic(`${grown} KiB for ${sent} KiB of requests`);
+                assert.ok(SANITIZED || grown < 40 * MIB, `grew by ${grown} KiB`);
+                // A peer that reads nothing learns of its end by an error on writing.
+                await waitFor('the last to be dropped', () => sockets.every(
+                    (socket) => socket.errored || socket.destroyed), (LIMIT + 8) * 1000);
+                assert.match(service.responderLog(), /warning: .*answer.*in time/);
+                await assertOthersServed(service);
+            } finally {
+                destroyAll(sockets);
+            }
+        });
+
+        it('ones that ask little by little and never read hold up nobody', async () => {
+            const sockets = await connect(service, 7);
+            try {
+                // One request after the other, far more than a socket's buffer has room to answer.
+                const ask = async () => {
+                    for (let count = 0; count < 1000; count++) {
+                        sockets.forEach((socket) => socket.writable && socket.write(whole));
+                        await sleep(1);
+                    }
+                };
+                await Promise.all([ask(), assertOthersServed(service, { count: 1000 })]);
+            } finally {
+                destroyAll(sockets);
+            }
+            await assertOthersServed(service);
+        });
+
+        it('one that leaves in the middle of its answers harms nobody', async () => {
+            for (let round = 0; round < (SANITIZED ? 4 : 20); round++) {
+                const sockets = await connect(service, 4);
+                await Promise.all(sockets.map((socket, index) => within(
+                    written(socket, Buffer.concat(Array.from({ length: 500 * index + 1 }, () => whole))),
+                    100)));
+                destroyAll(sockets);
+            }
+            await assertOthersServed(service, { count: 50 });
+            assert.equal(service.responder.gone, false);
+        });
+
+        it('none of them leaves a descriptor behind', async () => {
+            const folder = `/proc/${service.responder.pid}/fd`;
+            // What is left are the connections that nginx keeps, 64 at most, and its own dozen.
+            await waitFor('all to be closed', () => fs.readdirSync(folder).length < 64 + 24);
+        });
+    });
+}
+
+describe('lengths that lie', () => {
+    // Name and value lengths that promise more than there is, or overflow when they are added, and
+    // questions whose answer is longer than anybody expects.
+    const long = (length) => {
+        const bytes = Buffer.alloc(4);
+        bytes.writeUInt32BE((0x80000000 | length) >>> 0);
+        return bytes;
+    };
+    const filling = Buffer.alloc(32768, 'A');
+    const lies = {
+        'both 2^31 - 1': [long(0x7fffffff), long(0x7fffffff), filling],
+        'both 2^31 - 2': [long(0x7ffffffe), long(0x7ffffffe), filling],
+        'which add up to 2^31 - 2': [long(0x7ffffff0), long(0xe), filling],
+        'which add up to 2^31 + 8': [long(0x7ffffff0), long(0x18), filling],
+        'a name of 2^31 - 1': [long(0x7fffffff), [0], filling],
+        'a value of 2^31 - 1': [[0], long(0x7fffffff), filling],
+        'a name of 2^30': [long(0x40000000), [0], filling],
+        'a name of one byte more than there is': [[4], [0], 'abc'],
+        'a value of one byte more than there is': [[1], [3], 'abc'],
+        'a length that is cut off': [[0x80, 0, 0]],
+        'nothing but a length': [[5]],
+        'none, but a hundred times the same question':
+            Array.from({ length: 100 }, () => fcgiPair('FCGI_MPXS_CONNS', '')),
+    };
+    const rows = Object.entries(lies).flatMap(([title, pieces]) => [
+        [`parameters: ${title}`, FCGI.PARAMS, pieces],
+        [`FCGI_GET_VALUES: ${title}`, FCGI.GET_VALUES, pieces],
+    ]);
+    for (const [title, type, pieces] of rows) {
+        it(title, async () => {
+            const service = await start({ REQUEST_TIMEOUT: FAR_OFF });
+            const [socket] = await connect(service, 1);
+            try {
+                await assertOthersServed(service, { count: 20 });
+                const peak = statusOf(service, 'VmPeak');
+                const content = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+                socket.write(type === FCGI.GET_VALUES
+                    ? fcgiRecord(type, content, { id: 0 })
+                    : Buffer.concat([whole.subarray(0, 16), fcgiRecord(type, content),
+                        fcgiRecord(type), fcgiRecord(FCGI.STDIN)]));
+                // What it makes of them is its own affair: refuse, close, or leave them out.
+                await within(closed(socket), 500);
+                await assertOthersServed(service, { count: 20 });
+                assert.equal(service.responder.gone, false);
+                const grown = statusOf(service, 'VmPeak') - peak;
+                assert.ok(SANITIZED || grown < 256 * MIB, `${grown} KiB were allocated`);
+            } finally {
+                socket.destroy();
+                assert.deepEqual(await service.stop(), { code: 0, signal: null });
+            }
+        });
+    }
+});
+
+describe('limits', () => {
+    it('a peer that reads slowly but steadily gets all', async () => {
+        const service = await start({ REQUEST_TIMEOUT: '5', WORKERS: '1' });
+        const [socket] = await connect(service, 1);
+        try {
+            const count = 3000;
+            socket.write(Buffer.concat(Array.from({ length: count }, () => whole)));
+            const answers = fcgiAnswers(socket, count, 30000);
+            // A piece of 64 KiB at most, then a rest: about two seconds for all of it.
+            const rest = () => {
+                socket.pause();
+                setTimeout(() => socket.resume(), 100);
+            };
+            socket.on('data', rest);
+            assert.equal((await answers).length, count);
+            socket.removeListener('data', rest);
+            await sleep(100);
+            await assertUsable(socket);
+        } finally {
+            socket.destroy();
+            await service.stop();
+        }
+    });
+
+    for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
+        it(`MAX_CONNECTIONS=4 over ${gateway}: others wait until one leaves`, async () => {
+            const service = await start(
+                { MAX_CONNECTIONS: '4', REQUEST_TIMEOUT: FAR_OFF }, gateway);
+            const inside = await connect(service, 4);
+            const waiting = [];
+            try {
+                // By turns, as the responder takes them in the order in which they come.
+                for (const socket of inside) {
+                    await assertUsable(socket);
+                }
+                waiting.push(...await connect(service, 3));
+                const answered = [];
+                const ended = [];
+                const answers = waiting.map((socket, index) => fcgiAnswers(socket, 1, 30000)
+                    .then(([answer]) => assertMinted(answer, `w${index}`))
+                    .then(() => answered.push(index), (error) => ended.push(error)));
+                waiting.forEach((socket, index) => socket.write(requestOf(`w${index}`)));
+                await assertIdle(service.responder.pid);
+                assert.deepEqual(answered, []);
+                assert.deepEqual(ended, []);
+
+                for (let index = 0; index < waiting.length; index++) {
+                    inside[index].destroy();
+                    await within(answers[index], AT_ONCE);
+                    assert.deepEqual(ended, []);
+                    assert.deepEqual(answered, Array.from({ length: index + 1 }, (_, i) => i));
+                }
+                await assertUsable(inside[3]);
+            } finally {
+                destroyAll([...inside, ...waiting]);
+                await service.stop();
+            }
+        });
+    }
+
+    it('MAX_CONNECTIONS=4: who waits comes in when one that stalls is dropped', async () => {
+        const service = await start({ MAX_CONNECTIONS: '4', REQUEST_TIMEOUT: '1' });
+        const stalled = await connect(service, 4);
+        try {
+            await Promise.all(stalled.map((socket) => written(socket, whole.subarray(0, 20))));
+            const waiting = await connect(service, 4);
+            stalled.push(...waiting);
+            await Promise.all(waiting.map((socket) => assertUsable(socket)));
+        } finally {
+            destroyAll(stalled);
+            await service.stop();
+        }
+    });
+
+    it('MAX_CONNECTIONS=1: one after the other, thousands of times', async () => {
+        const service = await start({ MAX_CONNECTIONS: '1', REQUEST_TIMEOUT: FAR_OFF });
+        try {
+            // Each comes when the one before is just leaving: a wake-up that is missed shows here.
+            const total = SANITIZED ? 500 : 3000;
+            let begun = 0;
+            await Promise.all(Array.from({ length: 8 }, async () => {
+                while (begun++ < total) {
+                    const [socket] = await connect(service, 1);
+                    try {
+                        const answers = fcgiAnswers(socket, 1);
+                        socket.write(fcgiRequest('/ping'));
+                        assert.match((await answers)[0], /pong/);
+                    } finally {
+                        socket.destroy();
+                    }
+                }
+            }));
+        } finally {
+            await service.stop();
+        }
+    });
+
+    // A limit that is known beforehand bounds the connections; at one that is lower still,
+    // accepting fails. (A sanitizer's binary has descriptors of its own to open.)
+    for (const [limit, wanted] of [[80, 100], [30, 60]]) {
+        it(`ulimit -n ${limit}: tells so, waits in peace and serves`, async () => {
+            const directory = makeDirectory();
+            const logFile = path.join(directory, 'responder.log');
+            const service = { upstream: { path: path.join(directory, 'responder.sock') } };
+            const log = () => fs.readFileSync(logFile, 'utf8');
+            const child = launch('sh', ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, RESPONDER,
+                '--listen', `unix:${service.upstream.path}`], {
+                cwd: directory,
+                env: cleanEnvironment({ APP_ID, APP_CERTIFICATE: CERTIFICATE, WORKERS: '2' }),
+                logFile,
+            });
+            const sockets = [];
+            try {
+                await waitFor('it to be ready', () => /ready/.test(log()));
+                assert.match(log(), /warning: MAX_CONNECTIONS is 4096.*open files/);
+                sockets.push(...await connect(service, wanted));
+                let answered = 0;
+                const answers = sockets.map((socket) => fcgiAnswers(socket, 1, 30000)
+                    .then(([answer]) => {
+                        answered++;
+                        assertMinted(answer, 'alice');
+                    }));
+                sockets.forEach((socket) => socket.write(whole));
+                await sleep(1000);
+                assert.ok(answered > 10 && answered < wanted, `${answered} of ${wanted} were let in`);
+                const lines = () => log().split('\n').length;
+                const atFirst = lines();
+                await assertIdle(child.pid);
+                assert.ok(lines() - atFirst < 50, 'the log is not flooded');
+
+                // Whoever has an answer leaves, and makes room for who waits.
+                await Promise.all(answers.map((answer, index) => answer
+                    .finally(() => sockets[index].destroy())));
+                assert.equal(answered, wanted);
+                assert.equal(child.gone, false);
+            } finally {
+                destroyAll(sockets);
+                const ended = await terminate(child);
+                const said = log();
+                removeDirectory(directory);
+                assertNoReport(said);
+                assert.deepEqual(ended, { code: 0, signal: null });
+            }
+        });
+    }
+});
+
+describe('SIGTERM', () => {
+    it('under load: what was accepted is answered, then status 0', async (t) => {
+        const service = await start();
+        try {
+            let signalled = Infinity;
+            let over = false;
+            let minted = 0;
+            let refused = 0;
+            const faults = [];
+            const driven = drive(service, 64,
+                // Past its end one failed request for each client is enough.
+                () => (over ? null : '/rtm/alice/'),
+                async (answer, target, started) => {
+                    if (answer.status === 200) {
+                        assert.match(answer.body, /^\{"rtmToken":"007/);
+                        minted++;
+                    } else if (answer.status === 502 && Date.now() >= signalled) {
+                        refused++;
+                        // No use in filling nginx's error log as fast as it can write.
+                        await sleep(5);
+                    } else {
+                        faults.push(`${answer.status} ${answer.body}, begun ${started - signalled} ms `
+                            + 'from the signal');
+                    }
+                });
+            await waitFor('some load', () => minted > 500).catch((error) => {
+                over = true;
+                throw error;
+            });
+            const atFirst = minted;
+            signalled = Date.now();
+            service.responder.kill('SIGTERM');
+            const ended = await within(service.responder.exited, AT_ONCE);
+            over = true;
+            const took = Date.now() - signalled;
+            await driven;
+            t.diagnostic(`${atFirst} answers before the signal, ${minted - atFirst} and ${refused} `
+                + `refusals after it, ended in ${took} ms`);
+            assert.deepEqual(ended, { code: 0, signal: null });
+            assert.deepEqual(faults.slice(0, 5), []);
+            // What was accepted and not answered would show as one of these. (Where the connection
+            // itself was refused, or closed before the request was sent, nothing was accepted.)
+            const lost = service.nginxErrorLog().split('\n')
+                .filter((line) => /prematurely closed|while reading response/i.test(line));
+            assert.deepEqual(lost.slice(0, 5), []);
+        } finally {
+            await service.stop();
+        }
+    });
+
+    for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
+        it(`with a request on each of 200 connections, over ${gateway}`, async () => {
+            const service = await start({}, gateway);
+            const sockets = await connect(service, 200);
+            try {
+                const answered = Promise.all(sockets.map((socket) => fcgiAnswers(socket, 1)));
+                await Promise.all(sockets.map((socket) => written(socket, whole)));
+                service.responder.kill('SIGTERM');
+                for (const [answer] of await answered) {
+                    assert.match(answer, /\{"rtmToken":"007/);
+                }
+                assert.deepEqual(await within(service.responder.exited, AT_ONCE),
+                    { code: 0, signal: null });
+            } finally {
+                destroyAll(sockets);
+                await service.stop();
+            }
+        });
+    }
+});
