@@ -7,6 +7,7 @@
 # container refuses to start without an App ID and a certificate. It listens on
 # PORT, which hosts such as Render, Railway and Heroku set.
 
+# Another copy of the same image, from a mirror say. The libraries below are named as in Debian 12.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build

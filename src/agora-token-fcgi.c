@@ -17,8 +17,8 @@ static const char usage[] =
     "       agora-token-fcgi --check\n"
     "\n"
     "Mints Agora access tokens for requests that a web server passes on. Started by a\n"
-    "process manager with a listening socket as standard input (spawn-fcgi, mod_fcgid) it\n"
-    "serves that; started by a web server as a CGI program it answers the one request.\n"
+    "process manager with a listening socket (spawn-fcgi, mod_fcgid, systemd) it serves\n"
+    "that; started by a web server as a CGI program it answers the one request.\n"
     "\n"
     "  --listen ADDRESS  where the web server reaches this responder by FastCGI\n"
     "  --workers N       threads that serve connections; 0, the default, is one a core\n"
@@ -65,6 +65,10 @@ static int serve_fastcgi(struct settings *settings, struct listener *listener,
 int main(int argc, char **argv) {
     const char *address = NULL;
     bool check = false;
+    /* A web server passes a query without = as arguments (RFC 3875, section 4.4), and strangers
+     * write queries. */
+    if (getenv("GATEWAY_INTERFACE"))
+        argc = 1;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case LISTEN:

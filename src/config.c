@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "dotenv.h"
+#include "file.h"
 
-enum { FILE_MAX = 64 * 1024, NAME_MAX_LENGTH = 64 };
+enum { NAME_MAX_LENGTH = 64 };
 
 enum kind { HEX_ID, TEXT, NUMBER, LEVEL };
 
@@ -42,22 +43,6 @@ __attribute__((format(printf, 2, 3))) static bool fail(char *error, const char *
     vsnprintf(error, SETTINGS_ERROR_MAX, format, arguments);
     va_end(arguments);
     return false;
-}
-
-/* Reads a whole small file as a NUL-terminated text. False with errno when it can't be read. */
-static bool read_file(const char *path, char text[static FILE_MAX]) {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of a secret in a buffer that nobody wipes */
-    size_t length = fread(text, 1, FILE_MAX - 1, file);
-    int failed = ferror(file) ? errno : 0;
-    if (!failed && length == FILE_MAX - 1)
-        failed = EFBIG;
-    fclose(file);
-    text[length] = '\0';
-    errno = failed;
-    return !failed;
 }
 
 static bool parse_number(const struct setting *setting, const char *value, unsigned *out,
@@ -115,7 +100,7 @@ static bool take(const struct setting *setting, const char *direct, const char *
     if (has_direct)
         *value = direct;
     if (has_path) {
-        if (!read_file(path, content))
+        if (!file_read(path, content))
             return fail(error, "%s_FILE: cannot read %s: %s", setting->name, path, strerror(errno));
         size_t length = strlen(content);
         while (length > 0 && strchr(" \t\r\n", content[length - 1]))
@@ -156,7 +141,7 @@ struct settings *settings_load(const char *dotenv_path, char error[static SETTIN
     bool loaded = false;
     struct dotenv dotenv = {0};
     struct settings *settings = calloc(1, sizeof *settings);
-    char *content = malloc(FILE_MAX);
+    char *content = malloc(FILE_ROOM);
     if (settings)
         settings->holders = 1;
     if (!settings || !content) {
@@ -164,7 +149,7 @@ struct settings *settings_load(const char *dotenv_path, char error[static SETTIN
         goto out;
     }
 
-    if (read_file(dotenv_path, content)) {
+    if (file_read(dotenv_path, content)) {
         int line = dotenv_parse(content, &dotenv);
         if (line != 0) {
             fail(error,
@@ -183,7 +168,7 @@ struct settings *settings_load(const char *dotenv_path, char error[static SETTIN
 out:
     dotenv_free(&dotenv);
     if (content)
-        OPENSSL_cleanse(content, FILE_MAX);
+        OPENSSL_cleanse(content, FILE_ROOM);
     free(content);
     if (!loaded) {
         settings_release(settings);

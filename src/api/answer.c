@@ -34,6 +34,7 @@ enum agora_token_error append_token(struct api *api, const struct agora_service 
 void answer_tokens(struct api *api, const struct named_token *tokens, size_t count, uint32_t expire,
                    struct response *response) {
     struct buffer *body = &response->body;
+    response->is_generating = true;
     for (size_t i = 0; i < count; i++) {
         buffer_puts(body, i == 0 ? "{\"" : ",\"");
         buffer_puts(body, tokens[i].key);

@@ -76,18 +76,27 @@ static bool read_integer(struct json_object *value, int64_t least, int64_t most,
     return *number >= least && *number <= most;
 }
 
-bool body_text_or_number(struct json_object *object, const char *name, char digits[BODY_DIGITS],
-                         struct agora_text *text, struct response *response) {
+/* A string, or a whole number from 0 to most that is written to digits. */
+static bool read_text_or_number(struct json_object *object, const char *name, int64_t most,
+                                const char *allowed, char digits[BODY_DIGITS],
+                                struct agora_text *text, struct response *response) {
     struct json_object *value = body_member(object, name);
     int64_t number;
     if (!value || json_object_is_type(value, json_type_string))
         return body_text(object, name, text, response);
-    if (!read_integer(value, 0, exact_integer_max, &number))
-        return refuse(name, value, "a string, or a whole number from 0 to 9007199254740991",
-                      response);
+    *text = (struct agora_text){NULL, 0};
+    if (!read_integer(value, 0, most, &number))
+        return refuse(name, value, allowed, response);
     snprintf(digits, BODY_DIGITS, "%" PRId64, number);
     *text = text_from(digits);
     return true;
+}
+
+bool body_text_or_number(struct json_object *object, const char *name, char digits[BODY_DIGITS],
+                         struct agora_text *text, struct response *response) {
+    return read_text_or_number(object, name, exact_integer_max,
+                               "a string, or a whole number from 0 to 9007199254740991", digits,
+                               text, response);
 }
 
 bool body_seconds(struct json_object *object, const char *name, uint32_t *seconds,
@@ -95,7 +104,9 @@ bool body_seconds(struct json_object *object, const char *name, uint32_t *second
     char digits[BODY_DIGITS];
     struct agora_text text;
     *seconds = 0;
-    return body_text_or_number(object, name, digits, &text, response) &&
+    return read_text_or_number(object, name, UINT32_MAX,
+                               "a whole number of seconds from 0 to 4294967295", digits, &text,
+                               response) &&
            (!text.data || parameter_seconds(name, text, seconds, response));
 }
 

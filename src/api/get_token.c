@@ -105,11 +105,12 @@ static bool rtm2(const struct wish *wish, struct services *services, struct resp
 /* RTC and RTM for one user, which both ConvoAI and STT need. */
 static bool rtc_and_rtm(const struct wish *wish, struct services *services,
                         struct response *response) {
-    if (text_equals(wish->uid, "0"))
-        return response_error(response, HTTP_BAD_REQUEST,
-                              "uid '0' is not valid: signaling has no user 0");
     if (!rtc(wish, services, response))
         return false;
+    if (services->list[0].user.length == 0)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "uid '%s' is not valid: signaling has no user 0; use any other",
+                              quote(wish->uid).text);
     services_add(services, agora_service_rtm(wish->uid, wish->expire));
     return true;
 }

@@ -39,13 +39,14 @@ static struct json_object *describe(const struct call *call, const struct agora_
 }
 
 static void inspect(const struct call *call, struct agora_text text, struct response *response) {
-    /* A body holds tokens that unpack to far more; those say NO_ROOM. */
-    static const size_t room_size = 1024 * 1024;
+    /* A body could hold a token that unpacks to far more, and fills an answer of a hundred times
+     * its length; those say NO_ROOM. */
+    enum { ROOM = 4 * AGORA_READ_ROOM };
     struct agora_reading reading;
     struct json_object *json = NULL;
-    void *room = malloc(room_size);
+    void *room = malloc(ROOM);
     enum agora_token_error error =
-        room ? agora_token_read(text, room, room_size, &reading) : AGORA_TOKEN_NO_MEMORY;
+        room ? agora_token_read(text, room, ROOM, &reading) : AGORA_TOKEN_NO_MEMORY;
     if (!error && !(json = describe(call, &reading)))
         error = AGORA_TOKEN_NO_MEMORY;
 

@@ -84,6 +84,14 @@ static bool read_names(struct services *services, size_t *used, struct json_obje
     return true;
 }
 
+static bool has_permission(const struct services *services, int resource, int kind) {
+    for (size_t i = 0; i < services->permission_count; i++)
+        if (services->permissions[i].resource == resource &&
+            services->permissions[i].permission == kind)
+            return true;
+    return false;
+}
+
 static bool read_resource(struct services *services, size_t *used, int resource,
                           struct json_object *by_kind, struct response *response) {
     json_object_object_foreach(by_kind, key, names) {
@@ -93,9 +101,10 @@ static bool read_resource(struct services *services, size_t *used, int resource,
                                   "permissions: '%s' is not valid: use read or write with a list "
                                   "of names",
                                   quote(text_from(key)).text);
-        if (services->permission_count == PERMISSIONS_MAX)
+        if (has_permission(services, resource, kind))
             return response_error(response, HTTP_BAD_REQUEST,
-                                  "permissions: '%s' stands there repeatedly",
+                                  "permissions: '%s' stands there repeatedly: use it once for each "
+                                  "kind of resource",
                                   quote(text_from(key)).text);
         struct agora_rtm2_permission *permission =
             &services->permissions[services->permission_count++];

@@ -8,8 +8,7 @@
 
 #include "cli/show.h"
 #include "dotenv.h"
-
-enum { FILE_SIZE = 64 * 1024 };
+#include "file.h"
 
 static const char env_file_default[] = ".env";
 
@@ -22,20 +21,6 @@ struct source {
     const char *given_file;
     char *out;
 };
-
-/* False with errno. Unbuffered, so that no copy of a secret stays behind. */
-static bool read_file(const char *path, char text[static FILE_SIZE]) {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    setvbuf(file, NULL, _IONBF, 0);
-    size_t length = fread(text, 1, FILE_SIZE - 1, file);
-    int failed = ferror(file) ? errno : length == FILE_SIZE - 1 ? EFBIG : 0;
-    fclose(file);
-    text[length] = '\0';
-    errno = failed;
-    return failed == 0;
-}
 
 static int take(const struct command *command, const struct source *source, const char *where,
                 const char *value) {
@@ -54,7 +39,7 @@ static int take(const struct command *command, const struct source *source, cons
 
 static int take_file(const struct command *command, const struct source *source, const char *where,
                      const char *path, char *room) {
-    if (!read_file(path, room))
+    if (!file_read(path, room))
         return complain(command, "%s: cannot read %s: %s", where, show(agora_text_of(path)).text,
                         strerror(errno));
     return take(command, source, where, room);
@@ -109,7 +94,7 @@ static int find(const struct command *command, const struct source *source,
 static int read_dotenv(const struct command *command, const struct values *values, char *room,
                        struct dotenv *dotenv) {
     const char *path = values->env_file ? values->env_file : env_file_default;
-    if (!read_file(path, room)) {
+    if (!file_read(path, room)) {
         if (errno == ENOENT && !values->env_file)
             return 0;
         return complain(command, "cannot read %s: %s", show(agora_text_of(path)).text,
@@ -132,7 +117,7 @@ int credentials_find(const struct command *command, const struct values *values,
                                        "certificate-file",       values->certificate,
                                        values->certificate_file, credentials->certificate};
     struct dotenv dotenv = {0};
-    char *room = malloc(FILE_SIZE);
+    char *room = malloc(FILE_ROOM);
     if (!room)
         return complain_failed(command, "out of memory");
     if (values->certificate)
@@ -146,7 +131,7 @@ int credentials_find(const struct command *command, const struct values *values,
     if (status == 0 && needs & NEED_CERTIFICATE)
         status = find(command, &certificate, &dotenv, room);
     dotenv_free(&dotenv);
-    OPENSSL_cleanse(room, FILE_SIZE);
+    OPENSSL_cleanse(room, FILE_ROOM);
     free(room);
     return status;
 }

@@ -72,7 +72,9 @@ static void print_007(const struct agora_reading *reading, uint64_t now) {
     printf("  salt      %u\n", token->salt);
     for (size_t i = 0; i < token->service_count; i++)
         print_service(token, &token->services[i], now);
-    if (reading->unread > 0)
+    if (reading->unread > 0 && reading->unread_type == 0)
+        printf("\nThere are %zu more bytes behind the last service.\n", reading->unread);
+    else if (reading->unread > 0)
         printf(
             "\nThere are %zu more bytes, beginning with a service of type %u, which this program "
             "does not know.\n",

@@ -311,9 +311,11 @@ static int parse_value(const struct command *command, const struct option_spec *
 
 /* What getopt_long did not like about the argument that it just passed. */
 static int complain_option(const struct command *command, int result, const char *argument) {
-    return result == ':' ? complain(command, "%s needs a value", show(agora_text_of(argument)).text)
-                         : complain(command, "there is no option %s, or it takes no value",
-                                    show(agora_text_of(argument)).text);
+    /* The name alone: its value may be a secret behind a slip of the pen. */
+    struct agora_text name = {argument, strcspn(argument, "=")};
+    return result == ':'
+               ? complain(command, "%s needs a value", show(name).text)
+               : complain(command, "there is no option %s, or it takes no value", show(name).text);
 }
 
 int parse_options(const struct command *command, int argc, char **argv, struct values *values) {

@@ -190,6 +190,14 @@ static void accept_loop(struct server *server) {
     }
 }
 
+static bool start_codec(void) {
+    if (codec_start())
+        return true;
+    log_line(LOG_ERROR, "this build of libfcgi does not let its connections be replaced");
+    errno = ENOTSUP;
+    return false;
+}
+
 static bool start_workers(struct server *server) {
     unsigned wanted = server->settings->workers > 0 ? server->settings->workers : core_count();
     server->workers = calloc(wanted, sizeof(struct worker *));
@@ -221,7 +229,7 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
     };
     int flags = fcntl(listener->fd, F_GETFL);
     if (server.signal_fd < 0 || server.wake_fd < 0 || flags < 0 ||
-        fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !codec_start() ||
+        fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !start_codec() ||
         !start_workers(&server)) {
         log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
     } else {

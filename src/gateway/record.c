@@ -15,6 +15,7 @@ enum {
     PADDING_LENGTH = 6,
 
     VERSION_1 = 1,
+    BEGIN_REQUEST = 1,
     ABORT_REQUEST = 2,
     PARAMS = 4,
     STDIN = 5,
@@ -35,8 +36,26 @@ static size_t record_length(const uint8_t *record) {
     return HEADER_LENGTH + content_length(record) + record[PADDING_LENGTH];
 }
 
+/*
+ * libfcgi would skip records of other requests, and answer management records in the midst of one.
+ * So that it sees just what is checked here, a request is held to the order in which web servers
+ * send it: FCGI_BEGIN_REQUEST, FCGI_PARAMS to an empty one, FCGI_STDIN to an empty one, all of one
+ * ID.
+ */
+enum phase { AT_BEGIN, AT_PARAMS, AT_STDIN };
+
+static bool is_expected(const uint8_t *record, enum phase phase, size_t id) {
+    static const uint8_t types[] = {
+        [AT_BEGIN] = BEGIN_REQUEST, [AT_PARAMS] = PARAMS, [AT_STDIN] = STDIN};
+    bool type_fits =
+        record[TYPE] == types[phase] || (phase != AT_BEGIN && record[TYPE] == ABORT_REQUEST);
+    return type_fits && big_endian(record + REQUEST_ID) == id;
+}
+
 enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit) {
     size_t at = 0;
+    size_t id = 0;
+    enum phase phase = AT_BEGIN;
     while (at < length) {
         const uint8_t *record = data + at;
         *unit = length;
@@ -44,13 +63,20 @@ enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit) {
             return RECORD_BROKEN;
         if (length - at < HEADER_LENGTH || length - at < record_length(record))
             return RECORD_PARTIAL;
-        bool is_first = at == 0;
+        if (phase == AT_BEGIN)
+            id = big_endian(record + REQUEST_ID);
         at += record_length(record);
         *unit = at;
-        if (is_first && big_endian(record + REQUEST_ID) == 0)
+        if (id == 0)
             return RECORD_MANAGEMENT;
-        if (record[TYPE] == ABORT_REQUEST || (record[TYPE] == STDIN && content_length(record) == 0))
+        if (!is_expected(record, phase, id))
+            return RECORD_BROKEN;
+
+        bool is_last = content_length(record) == 0 && phase == AT_STDIN;
+        if (record[TYPE] == ABORT_REQUEST || is_last)
             return record_parameters_are_sound(data, at) ? RECORD_REQUEST : RECORD_BROKEN;
+        if (phase == AT_BEGIN || content_length(record) == 0)
+            phase++;
     }
     return RECORD_PARTIAL;
 }

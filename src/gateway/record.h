@@ -12,7 +12,7 @@ enum record_kind {
     RECORD_PARTIAL,    /* not all is there yet */
     RECORD_REQUEST,    /* a whole request, up to the empty FCGI_STDIN that ends it */
     RECORD_MANAGEMENT, /* one record of a management type */
-    RECORD_BROKEN,     /* no FastCGI, or parameters that are longer than their records */
+    RECORD_BROKEN,     /* no FastCGI, records out of order, parameters longer than they can be */
 };
 
 /* What data begins with, and for all kinds but RECORD_PARTIAL of how many bytes it is. */

@@ -320,7 +320,9 @@ static void sweep(struct worker *worker) {
             continue;
         }
         log_line(LOG_WARNING, "a connection was closed: its %s in time",
-                 connection->state == READING ? "request was not complete" : "answer was not read");
+                 connection->state == READING     ? "request was not complete"
+                 : connection->state == LINGERING ? "peer had not closed"
+                                                  : "answer was not read");
         drop(worker, connection);
     }
     worker->sweep_at = worker->now + SWEEP_MS;
@@ -330,9 +332,10 @@ static bool is_between_requests(const struct connection *connection) {
     return connection->state == IDLE || connection->state == ANSWERED;
 }
 
-/* Closes what idles. A request that comes in between is caught: once reading is shut down no more
- * can come, and what is there by then is answered. A fresh connection was made for a request that
- * must be about to come, so it may stay for that. */
+/* Closes what idles. On a Unix socket no request is lost by that: once reading is shut down no more
+ * can come, and what is there by then is answered. Over TCP one may be on its way, and the web
+ * server has to try again. A fresh connection was made for a request that must be about to come, so
+ * it may stay for that. */
 static void begin_draining(struct worker *worker) {
     worker->draining = true;
     for (struct connection *connection = worker->connections, *next; connection;
@@ -428,6 +431,7 @@ struct worker *worker_start(struct settings *settings, int wake_fd, const _Atomi
 void worker_add(struct worker *worker, int fd) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
+        log_line(LOG_ERROR, "a connection was closed: out of memory");
         close(fd);
         return;
     }

@@ -4,7 +4,10 @@
 
 #include "http/text.h"
 
-enum { BUFFER_FIRST = 1024 };
+enum {
+    BUFFER_FIRST = 1024,
+    BUFFER_KEPT = 64 * 1024, /* what one huge answer took is given back */
+};
 
 void buffer_free(struct buffer *buffer) {
     free(buffer->data);
@@ -12,6 +15,8 @@ void buffer_free(struct buffer *buffer) {
 }
 
 void buffer_clear(struct buffer *buffer) {
+    if (buffer->capacity > BUFFER_KEPT)
+        buffer_free(buffer);
     buffer->length = 0;
     buffer->failed = false;
 }

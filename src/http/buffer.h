@@ -18,7 +18,7 @@ struct buffer {
 
 void buffer_free(struct buffer *buffer);
 
-/* Empties the buffer and forgets a failure; keeps the memory. */
+/* Empties the buffer and forgets a failure; keeps the memory, unless it is much. */
 void buffer_clear(struct buffer *buffer);
 
 /* Makes room for `count` more bytes and returns where they go, NULL on failure. The caller adds

@@ -61,7 +61,7 @@ bool response_error(struct response *response, enum http_status status, const ch
     buffer_clear(body);
     if (response->error_form == ERROR_CODED) {
         response->status = HTTP_BAD_REQUEST;
-        buffer_puts(body, status < HTTP_INTERNAL_SERVER_ERROR ? "{\"code\":-1" : "{\"code\":-2");
+        buffer_puts(body, response->is_generating ? "{\"code\":-2" : "{\"code\":-1");
         buffer_puts(body, ",\"message\":");
         put_json_string(body, message);
         buffer_puts(body, ",\"data\":\"\"}");

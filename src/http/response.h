@@ -33,6 +33,7 @@ struct response {
     const char *allow;             /* the Allow header of a 405 */
     bool head_only;                /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
+    bool is_generating; /* an error from here on is one of minting, not of what was asked */
     struct buffer body;
 };
 

@@ -11,7 +11,7 @@ static const struct {
     unsigned hash_shift; /* zlib's, (memLevel + 7 + 2) / 3 */
     size_t length_max;
 } classes[PACKER_STREAMS] = {
-    {2, 3, (1u << (2 + 6)) - 2},
+    {3, 4, (1u << (3 + 6)) - 2},
     {5, 4, (1u << (5 + 6)) - 2},
     {8, 5, SIZE_MAX},
 };
@@ -22,10 +22,10 @@ enum {
 };
 
 /*
- * Three bytes hash to (a << 2s) ^ (b << s) ^ c, cut to the size of the table. Those in one chain
- * agree in its low eight bits, which a has no part in. So if no such value occurs more often than
- * zlib searches, in the small table and in the stock one, both find the same matches. Only text of
- * two or three letters over and over fails this.
+ * Three bytes hash to (a << 2s) ^ (b << s) ^ c, cut to the size of the table, with s 4 or 5. Those
+ * in one chain agree in its low eight bits, which a has no part in. So if no such value occurs more
+ * often than zlib searches, in the small table and in the stock one, both find the same matches.
+ * Only text of two or three letters over and over fails this.
  */
 static bool chains_are_short(const uint8_t *in, size_t length, unsigned shift) {
     uint8_t here[256] = {0};

@@ -255,6 +255,35 @@ for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
             await assertUsable(socket);
         }));
 
+        // libfcgi would answer it into a buffer of 64 bytes on its stack.
+        it('a management record amid a request ends the connection, not the process', () => withPeer(
+            async (socket) => {
+                const names = Buffer.concat(Array.from({ length: 40 },
+                    () => fcgiPair('FCGI_MAX_CONNS', '')));
+                socket.write(Buffer.concat([
+                    whole.subarray(0, 16),
+                    fcgiRecord(FCGI.GET_VALUES, names, { id: 0 }),
+                    whole.subarray(16),
+                ]));
+                assert.equal((await readToEnd(socket)).length, 0);
+                await assertOthersServed(service, { count: 20 });
+            }));
+
+        // libfcgi would skip the second request's and read a length of gigabytes in the first's.
+        it('parameters of two requests in turn end the connection, not the process', () => withPeer(
+            async (socket) => {
+                const huge = Buffer.from([5, 43, 102, 102, 102, 191, 255, 255, 255, 191, 255, 255, 255]);
+                socket.write(Buffer.concat([
+                    whole.subarray(0, 16),
+                    fcgiRecord(FCGI.PARAMS, Buffer.from([5, 0])),
+                    fcgiRecord(FCGI.PARAMS, Buffer.from('aaaaa'), { id: 2 }),
+                    fcgiRecord(FCGI.PARAMS, Buffer.concat([huge, Buffer.alloc(40, 'x')])),
+                    whole.subarray(16),
+                ]));
+                assert.equal((await readToEnd(socket)).length, 0);
+                await assertOthersServed(service, { count: 20 });
+            }));
+
         // Either answer is fair: an end to the request, or to the connection. Silence is not.
         const parts = fcgiRequest('/getToken', { method: 'POST', body: '{"tokenType":"rtm"' });
         const parametersEnd = 24 + parts.readUInt16BE(20);

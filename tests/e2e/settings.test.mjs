@@ -210,6 +210,21 @@ describe('settings', () => {
             });
         }
 
+        // A query without = comes as arguments, and strangers write queries.
+        it('options in a CGI query are none', async () => {
+            for (const args of [['--listen', '127.0.0.1:1'], ['--check'], ['--no-such'], ['--help']]) {
+                const run = await runResponder(args, {
+                    cwd: folderWith(undefined),
+                    env: {
+                        ...SECRETS, GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET',
+                        PATH_INFO: '/ping', QUERY_STRING: args.join('+'),
+                    },
+                });
+                assert.equal(run.code, 0);
+                assert.match(run.stdout, /^Status: 200 OK\r\n[^]*\r\n\r\n{"message":"pong"}$/);
+            }
+        });
+
         it('the same in .env', async () => {
             await assertRefused(['--check'], {},
                 `APP_ID=${APP_ID}\nAPP_CERTIFICATE=${CERTIFICATE.slice(1)}\n`,

@@ -365,7 +365,7 @@ static void test_get_token_errors(void **state) {
         {"{\"tokenType\":\"rtc\",\"channel\":\"c\",\"uid\":\"7\",\"expire\":\"1h\"}",
          "expire '1h'"},
         {"{\"tokenType\":\"rtc\",\"channel\":\"c\",\"uid\":\"7\",\"expire\":4294967296}",
-         "expire '4294967296'"},
+         "expire 4294967296 is not valid: use a whole number of seconds"},
         {"{\"tokenType\":\"rtc\",\"channel\":\"c\",\"uid\":\"7\",\"expire\":60.5}", "expire 60.5"},
         {"{\"tokenType\":\"rtm\"}", "uid is missing"},
         {"{\"tokenType\":\"rtm\",\"uid\":\"bob\",\"channel\":\"a'b\"}", "channel 'a'b'"},
@@ -427,8 +427,9 @@ static void test_get_token_of_other_services(void **state) {
          "permissions: name is missing"},
         {"{\"tokenType\":\"rtm2\",\"uid\":\"a\",\"permissions\":{\"users\":{\"read\":[],\"READ\":[]"
          "}}}",
-         "cannot mint"},
+         "repeatedly"},
         {"{\"tokenType\":\"convoai\",\"channel\":\"c\",\"uid\":\"0\"}", "uid '0'"},
+        {"{\"tokenType\":\"stt\",\"channel\":\"c\",\"uid\":\"00\"}", "uid '00'"},
     };
     for (size_t i = 0; i < COUNT(errors); i++)
         expect_error(post(errors[i].body), HTTP_BAD_REQUEST, errors[i].part);

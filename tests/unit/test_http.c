@@ -200,11 +200,55 @@ static void test_record(void **state) {
     expect_record(two, sizeof two, RECORD_REQUEST, sizeof whole);
 
     expect_record((const uint8_t *)"GET / HTTP/1.1", 5, RECORD_BROKEN, 5);
-    static const uint8_t aborted[] = {1, 2, 0, 1, 0, 0, 0, 0, 1};
-    expect_record(aborted, sizeof aborted, RECORD_REQUEST, 8);
     static const uint8_t management[] = {1, 9, 0, 0, 0, 2, 0, 0, 0, 0, 1, 1};
     expect_record(management, 9, RECORD_PARTIAL, 0);
     expect_record(management, sizeof management, RECORD_MANAGEMENT, 10);
+}
+
+/* Records that libfcgi would skip, or answer in the midst of a request, make it broken. */
+static void test_record_order(void **state) {
+    (void)state;
+    enum { BEGIN, ONE, END, BODY, LAST, OTHER, MANAGEMENT, FOREIGN_END, ABORT };
+    static const uint8_t records[][16] = {
+        [BEGIN] = {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1},
+        [ONE] = {1, 4, 0, 1, 0, 8, 0, 0, 1, 5, 'a'},
+        [END] = {1, 4, 0, 1, 0, 0, 8},
+        [BODY] = {1, 5, 0, 1, 0, 8},
+        [LAST] = {1, 5, 0, 1, 0, 0, 8},
+        [OTHER] = {1, 4, 0, 2, 0, 8, 0, 0, 1, 5, 'a'},
+        [MANAGEMENT] = {1, 9, 0, 0, 0, 8},
+        [FOREIGN_END] = {1, 5, 0, 2, 0, 0, 8},
+        [ABORT] = {1, 2, 0, 1, 0, 0, 8},
+    };
+    static const struct {
+        int order[8];
+        size_t count;
+        enum record_kind kind;
+    } cases[] = {
+        {{BEGIN, ONE, END, BODY, LAST}, 5, RECORD_REQUEST},
+        {{BEGIN, END, LAST}, 3, RECORD_REQUEST},
+        {{BEGIN, ONE, ONE, END, BODY, BODY, LAST}, 7, RECORD_REQUEST},
+        {{BEGIN, ABORT}, 2, RECORD_REQUEST},
+        {{BEGIN, ONE, END, ABORT}, 4, RECORD_REQUEST},
+        {{MANAGEMENT}, 1, RECORD_MANAGEMENT},
+        {{BEGIN, ONE, END, BODY}, 4, RECORD_PARTIAL},
+        {{BEGIN, MANAGEMENT}, 2, RECORD_BROKEN},
+        {{BEGIN, ONE, MANAGEMENT}, 3, RECORD_BROKEN},
+        {{BEGIN, OTHER}, 2, RECORD_BROKEN},
+        {{BEGIN, BEGIN}, 2, RECORD_BROKEN},
+        {{ONE}, 1, RECORD_BROKEN},
+        {{ABORT}, 1, RECORD_BROKEN},
+        {{BEGIN, BODY}, 2, RECORD_BROKEN},
+        {{BEGIN, ONE, BODY}, 3, RECORD_BROKEN},
+        {{BEGIN, END, ONE}, 3, RECORD_BROKEN},
+        {{BEGIN, END, FOREIGN_END}, 3, RECORD_BROKEN},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint8_t data[sizeof records];
+        for (size_t k = 0; k < cases[i].count; k++)
+            memcpy(data + 16 * k, records[cases[i].order[k]], 16);
+        expect_record(data, 16 * cases[i].count, cases[i].kind, 16 * cases[i].count);
+    }
 }
 
 /* A request whose FCGI_PARAMS hold these bytes, in records of `chunk` bytes. */
@@ -274,8 +318,8 @@ int main(void) {
         cmocka_unit_test(test_text_cut),   cmocka_unit_test(test_quote),
         cmocka_unit_test(test_buffer),     cmocka_unit_test(test_environment),
         cmocka_unit_test(test_response),   cmocka_unit_test(test_cors),
-        cmocka_unit_test(test_record),     cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_management),
+        cmocka_unit_test(test_record),     cmocka_unit_test(test_record_order),
+        cmocka_unit_test(test_parameters), cmocka_unit_test(test_management),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }
