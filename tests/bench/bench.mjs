@@ -59,6 +59,14 @@ async function waitForPort(port) {
     throw new Error(`nothing listens on port ${port}`);
 }
 
+async function stop(processes, directory) {
+    processes.forEach((child) => child.kill());
+    await Promise.all(processes.map((child) => child.ended));
+    if (directory) {
+        fs.rmSync(directory, { recursive: true, force: true });
+    }
+}
+
 // --- The kernel's accounting -------------------------------------------------
 
 const childrenOf = (pid) => fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
@@ -130,14 +138,15 @@ function cgi() {
 
 // --- The service -------------------------------------------------------------
 
-async function startService() {
+// workers: of nginx and of the responder, 'auto' being one a core.
+async function startService(workers = 'auto') {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'agora-token-bench-'));
     fs.chmodSync(directory, 0o755);
     const socket = path.join(directory, 'responder.sock');
     const port = await freePort();
     fs.writeFileSync(path.join(directory, 'nginx.conf'), `
         daemon off;
-        worker_processes auto;
+        worker_processes ${workers};
         worker_rlimit_nofile 16384;
         error_log ${directory}/error.log;
         pid ${directory}/pid;
@@ -157,11 +166,11 @@ async function startService() {
     // The mask is for the socket, which nginx's workers must reach when this runs as root.
     const responder = start('sh', ['-c', 'umask 0; exec "$@"', 'sh',
         path.join(release, 'agora-token-fcgi'), '--listen', `unix:${socket}`],
-    { env: { ...process.env, ...SETTINGS, LOG_LEVEL: 'error' } });
+    { env: { ...process.env, ...SETTINGS, LOG_LEVEL: 'error', WORKERS: workers === 'auto' ? '0' : workers } });
     const nginx = start('nginx', ['-e', 'stderr', '-c', path.join(directory, 'nginx.conf')]);
     await waitForPort(port);
     const nodePort = await freePort();
-    start(process.execPath, [path.join(here, 'node-server.mjs'), String(nodePort)],
+    const node = start(process.execPath, [path.join(here, 'node-server.mjs'), String(nodePort)],
         { env: { ...process.env, ...SETTINGS } });
     await waitForPort(nodePort);
     return {
@@ -171,6 +180,7 @@ async function startService() {
         node: `http://127.0.0.1:${nodePort}`,
         responder: responder.pid,
         nginxWorkers: childrenOf(nginx.pid),
+        stop: () => stop([nginx, responder, node], directory),
     };
 }
 
@@ -328,16 +338,21 @@ function report(result) {
     }
 
     lines.push('');
-    say('in turn, 32 clients', 'figure');
+    say('in turn, 32 clients', 'nginx and responder: a worker a core', 'one worker each');
+    say('---', '---', '---');
+    const both = (figure) => [turn, result.single].map(figure);
+    say('responder’s CPU a token / nginx’s for the same', ...both(({ token }) =>
+        `${us(token.responderUs)} / ${us(token.nginxUs)} = ${ratio(token.responderUs, token.nginxUs)}`));
+    say('responder’s CPU a ping / nginx’s a constant', ...both(({ ping, constant }) =>
+        `${us(ping.responderUs)} / ${us(constant.nginxUs)} = ${ratio(ping.responderUs, constant.nginxUs)}`));
+    say('tokens/s / pings/s, best of five', ...both(({ token, ping }) =>
+        `${Math.round(token.rate)} / ${Math.round(ping.rate)} = ${ratio(token.rate, ping.rate)}`));
+    say('tokens/s / constants/s, best of five', ...both(({ token, constant }) =>
+        `${Math.round(token.rate)} / ${Math.round(constant.rate)} = ${ratio(token.rate, constant.rate)}`));
+
+    lines.push('');
+    say('', 'figure');
     say('---', '---');
-    say('responder’s CPU a token / nginx’s for the same',
-        `${us(turn.token.responderUs)} / ${us(turn.token.nginxUs)} = ${ratio(turn.token.responderUs, turn.token.nginxUs)}`);
-    say('responder’s CPU a ping / nginx’s a constant',
-        `${us(turn.ping.responderUs)} / ${us(turn.constant.nginxUs)} = ${ratio(turn.ping.responderUs, turn.constant.nginxUs)}`);
-    say('tokens/s / pings/s, best of five',
-        `${Math.round(turn.token.rate)} / ${Math.round(turn.ping.rate)} = ${ratio(turn.token.rate, turn.ping.rate)}`);
-    say('tokens/s / constants/s, best of five',
-        `${Math.round(turn.token.rate)} / ${Math.round(turn.constant.rate)} = ${ratio(turn.token.rate, turn.constant.rate)}`);
     say('throughput lost beside 200 stalled connections', `${(result.stalled.loss * 100).toFixed(1)} %`);
     for (const [mark, mb] of Object.entries(mem.marks)) {
         say(`resident memory after ${Number(mark).toLocaleString('en')} requests of 512 clients`, `${mb.toFixed(2)} MB`);
@@ -353,23 +368,22 @@ fs.mkdirSync(out, { recursive: true });
 const result = {
     machine: `${os.cpus().length} × ${os.cpus()[0].model.trim()}, Linux ${os.release()}, ${new Date().toISOString().slice(0, 10)}`,
 };
-let service;
 try {
     result.library = library();
     result.builder = builder();
     result.cgi = cgi();
-    service = await startService();
+    const single = await startService('1');
+    result.single = await interleaved(single);
+    await single.stop();
+    const service = await startService();
     result.clients = await byClients(service);
     result.channels = await byChannelLength(service);
     result.interleaved = await interleaved(service);
     result.stalled = await stalled(service);
     result.memory = await memory(service);
+    await service.stop();
 } finally {
-    children.forEach((child) => child.kill());
-    await Promise.all(children.map((child) => child.ended));
-    if (service) {
-        fs.rmSync(service.directory, { recursive: true, force: true });
-    }
+    await stop(children);
 }
 result.seconds = Math.round((Date.now() - began) / 1000);
 plot(result.clients);
