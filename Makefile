@@ -114,7 +114,12 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(call objects,$(TOKEN))
+# The yardstick for plain CGI needs the C library alone.
+$(B)/tests/bench/line $(B)/tests/bench/process: $(B)/tests/bench/%: $(B)/tests/bench/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/bench/token: $(B)/tests/bench/token.o $(call objects,$(TOKEN))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
 
