@@ -6,11 +6,19 @@
 
 #include "api/parameters.h"
 #include "http/text.h"
+#include "json/utf8.h"
 
 enum { JSON_DEPTH_MAX = 32 };
 
 /* A JSON number over this is not exact in every client, and json-c cuts those over 64 bits. */
 static const int64_t exact_integer_max = 9007199254740991;
+
+/* What stands before a place in the text. */
+static struct agora_text before(struct agora_text text, size_t end) {
+    enum { SHOWN = 48 };
+    size_t length = end < SHOWN ? end : SHOWN;
+    return (struct agora_text){text.data + end - length, length};
+}
 
 bool body_parse(struct agora_text text, struct json_object **json, struct response *response) {
     *json = NULL;
@@ -18,19 +26,26 @@ bool body_parse(struct agora_text text, struct json_object **json, struct respon
     if (!tokener)
         return response_error(response, HTTP_INTERNAL_SERVER_ERROR, "out of memory");
 
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
-                                        JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     *json = json_tokener_parse_ex(tokener, text.data ? text.data : "", (int)text.length);
     enum json_tokener_error error = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
+    if (end > text.length)
+        end = text.length;
 
     if (error == json_tokener_continue)
         return response_error(response, HTTP_BAD_REQUEST,
                               "the body is not whole JSON: it ends after %zu bytes", text.length);
     if (error != json_tokener_success)
-        return response_error(response, HTTP_BAD_REQUEST, "the body is not JSON: %s at byte %zu",
-                              json_tokener_error_desc(error), end);
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "the body is not JSON: %s at byte %zu, behind '%s'",
+                              json_tokener_error_desc(error), end, quote(before(text, end)).text);
+    size_t valid = utf8_valid_length((struct agora_text){text.data, end});
+    if (valid < end)
+        return response_error(response, HTTP_BAD_REQUEST,
+                              "the body is not JSON: no UTF-8 at byte %zu, behind '%s'", valid,
+                              quote(before(text, valid)).text);
     return json_object_is_type(*json, json_type_object) ||
            response_error(response, HTTP_BAD_REQUEST,
                           "the body is not a JSON object: use {\"name\":value,…}");

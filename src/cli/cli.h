@@ -95,10 +95,13 @@ struct command {
     int (*run)(const struct command *command, struct values *values);
 };
 
+/* clang-format versions lay out such macros differently. */
+/* clang-format off */
 #define OPTION(name, value, kind, field, help)                                                     \
     { name, value, kind, offsetof(struct values, field), help }
 #define OPTIONS_END                                                                                \
     { NULL, NULL, KIND_FLAG, 0, NULL }
+/* clang-format on */
 
 /* Groups of options that several subcommands have. */
 extern const struct option_spec options_common[];      /* --json, --help */

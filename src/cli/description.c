@@ -8,6 +8,7 @@
 
 #include "cli/show.h"
 #include "json/names.h"
+#include "json/utf8.h"
 
 struct block {
     struct block *next;
@@ -344,12 +345,17 @@ void description_free(struct description *description) {
 
 struct json_object *parse_json(const char *text, size_t length,
                                char error[static DESCRIPTION_ERROR_MAX]) {
+    size_t valid = utf8_valid_length((struct agora_text){text, length});
+    if (valid < length) {
+        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: no UTF-8, at byte %zu", valid);
+        return NULL;
+    }
     struct json_tokener *tokener = json_tokener_new();
     if (!tokener) {
         snprintf(error, DESCRIPTION_ERROR_MAX, "out of memory");
         return NULL;
     }
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *json = json_tokener_parse_ex(tokener, text, (int)length);
     enum json_tokener_error failure = json_tokener_get_error(tokener);
     size_t at = json_tokener_get_parse_end(tokener);

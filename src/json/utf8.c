@@ -26,3 +26,14 @@ size_t utf8_length(struct agora_text text) {
     bool surrogate = point >= 0xd800 && point <= 0xdfff;
     return point < kinds[length - 1].least || point > 0x10ffff || surrogate ? 0 : length;
 }
+
+size_t utf8_valid_length(struct agora_text text) {
+    size_t at = 0;
+    while (at < text.length) {
+        size_t length = utf8_length((struct agora_text){text.data + at, text.length - at});
+        if (length == 0)
+            break;
+        at += length;
+    }
+    return at;
+}

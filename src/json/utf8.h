@@ -6,4 +6,7 @@
 /* The length in bytes of the UTF-8 character at the beginning, 0 when there is none. */
 size_t utf8_length(struct agora_text text);
 
+/* How many bytes from the beginning are UTF-8. (json-c's own check refuses valid texts in 0.18.) */
+size_t utf8_valid_length(struct agora_text text);
+
 #endif

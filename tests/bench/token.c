@@ -17,6 +17,8 @@
 
 enum { ROUNDS = 7, ROUND_MS = 40, OUT_MAX = 8192, SERVICES_MAX = 10, PAYLOAD_MAX = 512 };
 
+/* clang-format versions lay out such macros differently. */
+/* clang-format off */
 #define TEXT(literal)                                                                              \
     { literal, sizeof(literal) - 1 }
 
@@ -36,6 +38,7 @@ static const struct agora_text app_id = TEXT("970CA35de60c44645bbae8a215061b33")
     }
 #define ONE(type_, user_)                                                                          \
     { .type = type_, .privilege_count = 1, .privileges = {{1, 3600}}, .user = TEXT(user_) }
+/* clang-format on */
 
 static const struct case_ {
     const char *name;
