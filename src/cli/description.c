@@ -361,8 +361,11 @@ struct json_object *parse_json(const char *text, size_t length,
     size_t at = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
     if (failure != json_tokener_success) {
-        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, at byte %zu",
-                 json_tokener_error_desc(failure), at);
+        size_t end = at < length ? at : length;
+        size_t shown = end < SHOWN_BYTES_MAX ? end : SHOWN_BYTES_MAX;
+        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, at byte %zu, behind '%s'",
+                 json_tokener_error_desc(failure), at,
+                 show((struct agora_text){text + end - shown, shown}).text);
         json_object_put(json);
         return NULL;
     }

@@ -164,7 +164,7 @@ describe('encode and decode', () => {
         ['no type', '{"services":[{"type":"fpa"},{}]}', 'services[1]', 'type'],
         ['a field of another type', '{"services":[{"type":"rtm","channel":"a"}]}', "rtm has no 'channel'"],
         ['a number too large', '{"expire":4294967296}', 'expire is 4294967296', '4294967295'],
-        ['a huge number', '{"salt":99999999999999999999}', 'salt is'],
+        ['a huge number', '{"salt":99999999999999999999}', 'salt'],
         ['a negative number', '{"issue_ts":-1}', 'issue_ts is -1'],
         ['a fraction', '{"issue_ts":1.5}', 'issue_ts is 1.5'],
         ['a string for a number', '{"issue_ts":"1"}', 'issue_ts is "1"'],
