@@ -351,21 +351,26 @@ struct json_object *parse_json(const char *text, size_t length,
         return NULL;
     }
     struct json_tokener *tokener = json_tokener_new();
-    if (!tokener) {
-        snprintf(error, DESCRIPTION_ERROR_MAX, "out of memory");
-        return NULL;
+    char *ascii = malloc(3 * length + 1);
+    struct json_object *json = NULL;
+    enum json_tokener_error failure = json_tokener_error_size;
+    struct shown place = {0};
+    if (tokener && ascii) {
+        size_t end = utf8_to_json_ascii((struct agora_text){text, length}, ascii);
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        json = json_tokener_parse_ex(tokener, ascii, (int)end);
+        failure = json_tokener_get_error(tokener);
+        size_t at = json_tokener_get_parse_end(tokener);
+        end = at < end ? at : end;
+        size_t kept = end < SHOWN_BYTES_MAX ? end : SHOWN_BYTES_MAX;
+        place = show((struct agora_text){ascii + end - kept, kept});
     }
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *json = json_tokener_parse_ex(tokener, text, (int)length);
-    enum json_tokener_error failure = json_tokener_get_error(tokener);
-    size_t at = json_tokener_get_parse_end(tokener);
-    json_tokener_free(tokener);
+    if (tokener)
+        json_tokener_free(tokener);
+    free(ascii);
     if (failure != json_tokener_success) {
-        size_t end = at < length ? at : length;
-        size_t shown = end < SHOWN_BYTES_MAX ? end : SHOWN_BYTES_MAX;
-        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, at byte %zu, behind '%s'",
-                 json_tokener_error_desc(failure), at,
-                 show((struct agora_text){text + end - shown, shown}).text);
+        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, behind '%s'",
+                 json_tokener_error_desc(failure), place.text);
         json_object_put(json);
         return NULL;
     }

@@ -341,7 +341,7 @@ static void test_get_token_errors(void **state) {
         {"{'tokenType':'rtc'}", "not JSON"},
         {"{\"tokenType\":\"chat\",}", "not JSON"},
         {"{\"tokenType\":\"chat\" /* no */}", "not JSON"},
-        {"{\"tokenType\":\"\xff\"}", "no UTF-8 at byte 14"},
+        {"{\"tokenType\":\"\xff\"}", "not JSON"},
         {"{\"tokenType\":\"rtm\",\"uid\":\"\xc3\"}", "not JSON"},
         {"[]", "not a JSON object"},
         {"null\n", "not a JSON object"},
