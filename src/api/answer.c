@@ -4,8 +4,10 @@
  * in; the buffer grows and the token is minted again when one is longer. */
 enum { TOKEN_COMMON = 1024 };
 
-enum agora_token_error append_token(struct api *api, const struct agora_service *services,
-                                    size_t service_count, uint32_t expire, struct buffer *out) {
+/* Appends a token. On an error the buffer is as it was, or has failed. */
+static enum agora_token_error append_token(struct api *api, const struct agora_service *services,
+                                           size_t service_count, uint32_t expire,
+                                           struct buffer *out) {
     const struct settings *settings = api->settings;
     struct agora_token token = {
         .app_id = {settings->app_id, AGORA_HEX_LENGTH},

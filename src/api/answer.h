@@ -15,8 +15,4 @@ struct named_token {
 void answer_tokens(struct api *api, const struct named_token *tokens, size_t count, uint32_t expire,
                    struct response *response);
 
-/* Appends a token. On an error the buffer is as it was, or has failed. */
-enum agora_token_error append_token(struct api *api, const struct agora_service *services,
-                                    size_t service_count, uint32_t expire, struct buffer *out);
-
 #endif

@@ -20,19 +20,8 @@ static struct json_object *hex_to_json(const unsigned char *bytes, size_t length
     return json;
 }
 
-static bool is_utf8(struct agora_text text) {
-    while (text.length > 0) {
-        size_t length = utf8_length(text);
-        if (length == 0)
-            return false;
-        text.data += length;
-        text.length -= length;
-    }
-    return true;
-}
-
 static struct json_object *text_to_json(struct agora_text text) {
-    if (is_utf8(text))
+    if (utf8_valid_length(text) == text.length)
         return json_object_new_string_len(text.length > 0 ? text.data : "", (int)text.length);
     struct json_object *json = json_object_new_object();
     json_object_object_add(json, "hex", hex_to_json((const unsigned char *)text.data, text.length));
