@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,9 +121,13 @@ static int open_tcp(const char *address, char *error) {
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", address, gai_strerror(status));
         return -1;
     }
+    /* Connections inherit the latter two, which tell of a peer that is gone for good: an idle one
+     * would else be kept for ever. */
     int one = 1;
     int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){60}, sizeof(int)) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", address, strerror(errno));
         if (fd >= 0)

@@ -555,6 +555,25 @@ describe('lengths that lie', () => {
 });
 
 describe('limits', () => {
+    it('a TCP peer that is gone for good is found out', async () => {
+        const service = await start({}, 'fastcgi-tcp');
+        const [socket] = await connect(service, 1);
+        try {
+            await assertUsable(socket);
+            // The responder's end in the kernel's table: established (01), keep-alive timer (02).
+            const hex = (port) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+            const ends = fs.readFileSync('/proc/net/tcp', 'latin1').split('\n')
+                .map((line) => line.trim().split(/\s+/))
+                .filter(([, local, remote, state]) => state === '01'
+                    && local.endsWith(hex(service.upstream.port))
+                    && remote.endsWith(hex(socket.localPort)));
+            assert.deepEqual(ends.map(([, , , , , timer]) => timer.split(':')[0]), ['02']);
+        } finally {
+            socket.destroy();
+            await service.stop();
+        }
+    });
+
     it('a peer that reads slowly but steadily gets all', async () => {
         const service = await start({ REQUEST_TIMEOUT: '5', WORKERS: '1' });
         const [socket] = await connect(service, 1);
