@@ -38,13 +38,6 @@ bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seco
                           name, quote(value).text);
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes a part of a query string into room, which it need not fill. False when it is malformed or
  * longer than the room. */
 static bool decode(struct agora_text encoded, char *room, size_t size, struct agora_text *decoded) {
@@ -54,13 +47,10 @@ static bool decode(struct agora_text encoded, char *room, size_t size, struct ag
         if (c == '+') {
             c = ' ';
         } else if (c == '%') {
-            if (encoded.length - i < 3)
+            int byte = text_escape((struct agora_text){encoded.data + i, encoded.length - i});
+            if (byte < 0)
                 return false;
-            int high = hex_digit(encoded.data[i + 1]);
-            int low = hex_digit(encoded.data[i + 2]);
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high * 16 + low);
+            c = (char)byte;
             i += 2;
         }
         if (length == size)

@@ -12,7 +12,66 @@ static const struct {
     {"HTTP_ORIGIN=", offsetof(struct request, origin)},
     {"HTTP_HOST=", offsetof(struct request, host)},
     {"CONTENT_LENGTH=", offsetof(struct request, content_length)},
+    {"HTTP_TRANSFER_ENCODING=", offsetof(struct request, transfer_encoding)},
+    {"SCRIPT_NAME=", offsetof(struct request, script)},
+    {"REQUEST_URI=", offsetof(struct request, uri)},
 };
+
+/* Decodes a path in its place, up to the query. What should be an escape and is none becomes a byte
+ * that no name may hold. So does a segment "." or "..": to the rules of the web server, about who
+ * may ask for what, it is another path. */
+static struct agora_text decode(char *path) {
+    size_t length = strcspn(path, "?");
+    char *out = path;
+    for (size_t i = 0; i < length; i++) {
+        char c = path[i];
+        if (c == '%') {
+            int byte = text_escape((struct agora_text){path + i, length - i});
+            c = (char)(byte < 0 ? 0 : byte);
+            i += byte < 0 ? 0 : 2;
+        }
+        *out++ = c;
+    }
+    for (char *at = path, *segment = path; at <= out; at++) {
+        if (at < out && *at != '/')
+            continue;
+        size_t dots = (size_t)(at - segment);
+        if ((dots == 1 || dots == 2) && memcmp(segment, "..", dots) == 0)
+            *segment = '\0';
+        segment = at + 1;
+    }
+    return (struct agora_text){path, (size_t)(out - path)};
+}
+
+/*
+ * Some web servers merge the slashes of PATH_INFO, though an empty segment has a meaning here, and
+ * some have no idea where it begins. They can leave it out: REQUEST_URI has what the client sent.
+ * Of that the part below the folder of the program counts, unless the server calls the whole of it
+ * the program or keeps the program somewhere else.
+ */
+static struct agora_text path_from_uri(const struct request *request) {
+    /* A request to a proxy names the host as well. */
+    const char *start = request->uri.data;
+    if (*start != '/') {
+        const char *host = strstr(start, "://");
+        start = host ? strchr(host + 3, '/') : NULL;
+    }
+    if (!start)
+        return (struct agora_text){NULL, 0};
+    struct agora_text path = decode((char *)start);
+    struct agora_text script = request->script;
+    size_t folder = script.length;
+    while (folder > 0 && script.data[folder - 1] != '/')
+        folder--;
+    bool is_script =
+        path.length == script.length && memcmp(path.data, script.data, path.length) == 0;
+    if (folder > 1 && folder <= path.length && !is_script &&
+        memcmp(path.data, script.data, folder) == 0) {
+        path.data += folder - 1;
+        path.length -= folder - 1;
+    }
+    return path;
+}
 
 void request_read_environment(struct request *request, char *const *environment) {
     *request = (struct request){0};
@@ -27,9 +86,13 @@ void request_read_environment(struct request *request, char *const *environment)
             break;
         }
     }
+    if (request->path.length == 0 && request->uri.length > 0)
+        request->path = path_from_uri(request);
 }
 
 size_t request_content_length(const struct request *request) {
+    if (request->content_length.length == 0 && request->transfer_encoding.length > 0)
+        return REQUEST_BODY_MAX + 1;
     size_t total = 0;
     for (size_t i = 0; i < request->content_length.length; i++) {
         char digit = request->content_length.data[i];

@@ -9,7 +9,7 @@
 enum { REQUEST_BODY_MAX = 64 * 1024 };
 
 /* All texts belong to the gateway and live until the request is answered. Absent ones are {NULL, 0}
- * or "". path is PATH_INFO: percent-decoded by the web server, with its empty segments. */
+ * or "". path is percent-decoded, with its empty segments. */
 struct request {
     struct agora_text method;
     struct agora_text path;
@@ -17,15 +17,20 @@ struct request {
     struct agora_text origin;
     struct agora_text host;
     struct agora_text content_length;
+    struct agora_text transfer_encoding;
+    struct agora_text script;
+    struct agora_text uri;
     struct agora_text body;
     bool body_too_large; /* body then holds nothing */
 };
 
-/* Fills all but the body from NULL-terminated "NAME=value" strings. */
+/* Fills all but the body from NULL-terminated "NAME=value" strings. The path is PATH_INFO or, where
+ * there is none, what REQUEST_URI says, which is then decoded in its place. */
 void request_read_environment(struct request *request, char *const *environment);
 
-/* The number of bytes of body that CONTENT_LENGTH announces: 0 when it is absent or no number,
- * REQUEST_BODY_MAX + 1 for anything over the limit. */
+/* The number of bytes of body to be read: what CONTENT_LENGTH announces, 0 when it is absent or no
+ * number, and REQUEST_BODY_MAX + 1 for anything over the limit and for a chunked body, which ends
+ * where the input does. */
 size_t request_content_length(const struct request *request);
 
 #endif

@@ -13,6 +13,21 @@ struct agora_text text_cut(struct agora_text *rest, char separator) {
     return head;
 }
 
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int text_escape(struct agora_text text) {
+    if (text.length < 3 || text.data[0] != '%')
+        return -1;
+    int high = hex_digit(text.data[1]);
+    int low = hex_digit(text.data[2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 struct quoted quote(struct agora_text value) {
     static const char hex[] = "0123456789ABCDEF";
     struct quoted quoted = {0};

@@ -21,6 +21,9 @@ static inline bool text_equals(struct agora_text text, const char *string) {
  * *rest becomes {NULL, 0} when no separator was left. */
 struct agora_text text_cut(struct agora_text *rest, char separator);
 
+/* The byte that the percent escape in front of a text stands for, or -1 when there is none. */
+int text_escape(struct agora_text text);
+
 /* A value as it may stand in a message: unprintable and non-ASCII bytes percent-encoded, so that it
  * can't break a line or an encoding, and long ones cut. Use as quote(value).text. */
 enum { QUOTED_BYTES_MAX = 64 };

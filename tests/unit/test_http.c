@@ -1,4 +1,5 @@
 /* Requests and responses as plain data, and the FastCGI records around a request. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/record.h"
@@ -73,6 +74,57 @@ static void test_environment(void **state) {
     for (size_t i = 0; i < COUNT(lengths); i++) {
         request.content_length = text(lengths[i].text);
         assert_int_equal(request_content_length(&request), lengths[i].length);
+    }
+    request.transfer_encoding = text("chunked");
+    request.content_length = text("7");
+    assert_int_equal(request_content_length(&request), 7);
+    request.content_length = text("");
+    assert_int_equal(request_content_length(&request), REQUEST_BODY_MAX + 1);
+}
+
+/* \1 stands for a NUL byte. */
+static void test_path_from_uri(void **state) {
+    (void)state;
+    static const struct {
+        const char *path_info;
+        const char *script;
+        const char *uri;
+        const char *path;
+    } cases[] = {
+        {"/rtm/a", "/cgi-bin/x.cgi", "/cgi-bin/x.cgi//rtm/a", "/rtm/a"},
+        {"", "/x.cgi", "/rtc/c/publisher/uid//?expiry=5", "/rtc/c/publisher/uid//"},
+        {"", "/agora/x.cgi", "/agora/rtm/a%20b%3Fc%2fd%", "/rtm/a b?c/d\1"},
+        {"", "/agora/x.cgi", "/agora/rtm/%zz%0",
+         "/rtm/\1zz\1"
+         "0"},
+        {"", "/agora/x.cgi", "/agora//ping", "//ping"},
+        {"", "/x.cgi", "/rtm/../rtm/.%2e", "/rtm/\1./rtm/\1."},
+        {"", "/x.cgi", "/./rtm/.?", "/\1/rtm/\1"},
+        {"", "/x.cgi", "/rtm/...", "/rtm/..."},
+        {"", "/agora/x.cgi", "/agora", "/agora"},
+        {"", "/agora/x.cgi", "/agorax/ping", "/agorax/ping"},
+        {"", "/cgi-bin/x.cgi", "/ping", "/ping"},
+        {"", "/rtm/alice", "/rtm/alice?x=1", "/rtm/alice"},
+        {"", "", "/rtm/alice?x=http://a/b", "/rtm/alice"},
+        {"", "/x.cgi", "http://a.example/rtm/alice", "/rtm/alice"},
+        {"", "/x.cgi", "http://a.example", ""},
+        {"", "/x.cgi", "*", ""},
+        {"", "/x.cgi", "", ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char path_info[64], script[64], uri[64], expected[64];
+        snprintf(path_info, sizeof path_info, "PATH_INFO=%s", cases[i].path_info);
+        snprintf(script, sizeof script, "SCRIPT_NAME=%s", cases[i].script);
+        snprintf(uri, sizeof uri, "REQUEST_URI=%s", cases[i].uri);
+        char *environment[] = {uri, path_info, script, NULL};
+        struct request request;
+        request_read_environment(&request, environment);
+        size_t length = strlen(cases[i].path);
+        for (size_t at = 0; at < length; at++)
+            expected[at] = cases[i].path[at] == '\1' ? '\0' : cases[i].path[at];
+        if (request.path.length != length ||
+            (length > 0 && memcmp(request.path.data, expected, length) != 0))
+            fail_msg("%s is '%s'", cases[i].uri, quote(request.path).text);
     }
 }
 
@@ -315,11 +367,12 @@ static void test_management(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_cut),   cmocka_unit_test(test_quote),
-        cmocka_unit_test(test_buffer),     cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_response),   cmocka_unit_test(test_cors),
-        cmocka_unit_test(test_record),     cmocka_unit_test(test_record_order),
-        cmocka_unit_test(test_parameters), cmocka_unit_test(test_management),
+        cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_buffer),        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_path_from_uri), cmocka_unit_test(test_response),
+        cmocka_unit_test(test_cors),          cmocka_unit_test(test_record),
+        cmocka_unit_test(test_record_order),  cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_management),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }
