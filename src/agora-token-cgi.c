@@ -7,7 +7,7 @@
 
 int main(void) {
     char error[SETTINGS_ERROR_MAX];
-    struct settings *settings = settings_load(SETTINGS_DOTENV, error);
+    struct settings *settings = settings_load(settings_cgi_file(), error);
     if (!settings) {
         log_line(LOG_ERROR, "%s", error);
         return EXIT_FAILURE;

@@ -26,7 +26,8 @@ static const char usage[] =
     "  --version         print the version and exit\n"
     "  --help            print this and exit\n"
     "\n"
-    "Settings come from the environment, else from .env in the working directory:\n"
+    "Settings come from the environment, else from .env in the working directory (for\n"
+    "a CGI program also from agora-token.env in a folder above):\n"
     "  APP_ID, APP_CERTIFICATE   32 hexadecimal digits each, from the Agora console;\n"
     "                            or APP_ID_FILE, APP_CERTIFICATE_FILE with a file's path\n"
     "  CORS_ALLOW_ORIGIN         * or origins separated by commas; default: none\n"
@@ -103,8 +104,9 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
 
+    bool cgi = !address && !inherited && !check;
     char error[SETTINGS_ERROR_MAX];
-    struct settings *settings = settings_load(SETTINGS_DOTENV, error);
+    struct settings *settings = settings_load(cgi ? settings_cgi_file() : SETTINGS_DOTENV, error);
     if (!settings) {
         log_line(LOG_ERROR, "%s", error);
         return EXIT_FAILURE;
@@ -114,10 +116,10 @@ int main(int argc, char **argv) {
     int status = EXIT_SUCCESS;
     if (check)
         settings_print(settings, stdout);
-    else if (address || inherited)
-        status = serve_fastcgi(settings, &listener, address);
-    else
+    else if (cgi)
         status = cgi_serve(settings);
+    else
+        status = serve_fastcgi(settings, &listener, address);
     settings_release(settings);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dotenv.h"
 #include "file.h"
@@ -100,6 +101,10 @@ static bool take(const struct setting *setting, const char *direct, const char *
     if (has_direct)
         *value = direct;
     if (has_path) {
+        /* In a container secrets may have any mode, as there are no other users. But a web server
+         * that runs CGI programs may do so for many. */
+        if (getenv("GATEWAY_INTERFACE") && file_is_exposed(path, error, SETTINGS_ERROR_MAX))
+            return false;
         if (!file_read(path, content))
             return fail(error, "%s_FILE: cannot read %s: %s", setting->name, path, strerror(errno));
         size_t length = strlen(content);
@@ -137,6 +142,19 @@ static bool load_one(const struct setting *setting, const struct dotenv *dotenv,
     return parse(setting, value, settings, error);
 }
 
+const char *settings_cgi_file(void) {
+    static const char *const files[] = {SETTINGS_DOTENV,
+                                        "../agora-token.env",
+                                        "../../agora-token.env",
+                                        "../../../agora-token.env",
+                                        "../../../../agora-token.env",
+                                        "../../../../../agora-token.env"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (access(files[i], F_OK) == 0)
+            return files[i];
+    return SETTINGS_DOTENV;
+}
+
 struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]) {
     bool loaded = false;
     struct dotenv dotenv = {0};
@@ -157,6 +175,9 @@ struct settings *settings_load(const char *dotenv_path, char error[static SETTIN
                  dotenv_path, line);
             goto out;
         }
+        const char *certificate = dotenv_get(&dotenv, "APP_CERTIFICATE");
+        if (certificate && *certificate && file_is_exposed(dotenv_path, error, SETTINGS_ERROR_MAX))
+            goto out;
     } else if (errno != ENOENT) {
         fail(error, "cannot read %s: %s", dotenv_path, strerror(errno));
         goto out;

@@ -24,13 +24,19 @@ struct settings {
 
 #define SETTINGS_DOTENV ".env"
 
+/*
+ * The file of settings for a CGI program: .env in its folder or, since a web server may serve what
+ * lies there, agora-token.env in the nearest folder above it that has one.
+ */
+const char *settings_cgi_file(void);
+
 enum { SETTINGS_ERROR_MAX = 512 };
 
 /*
  * Reads the settings. A variable of the environment wins over the same one in the file dotenv_path,
  * which need not exist. The caller holds the result. On a missing, malformed or contradictory
- * setting returns NULL with a sentence in error that names the setting and what is expected, and
- * never a secret's value.
+ * setting, or a secret in a file that other users could read, returns NULL with a sentence in error
+ * that names the setting and what is expected, and never a secret's value.
  */
 struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]);
 

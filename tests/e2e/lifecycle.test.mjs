@@ -196,7 +196,7 @@ const count = (text, pattern) => [...text.matchAll(pattern)].length;
 
 // As careful deployments do it: the file is whole at any moment.
 function replaceFile(file, content) {
-    fs.writeFileSync(`${file}.new`, content);
+    fs.writeFileSync(`${file}.new`, content, { mode: 0o600 });
     fs.renameSync(`${file}.new`, file);
 }
 

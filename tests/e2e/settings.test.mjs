@@ -2,6 +2,7 @@
 // running this file once is enough.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -27,25 +28,27 @@ describe('settings', () => {
 
     const fileNamed = (name, content) => {
         const file = path.join(directory, name);
-        fs.writeFileSync(file, content);
+        fs.writeFileSync(file, content, { mode: 0o600 });
         return file;
     };
 
     // Every case has a folder of its own, for a .env of its own.
     let folders = 0;
-    const folderWith = (dotenv) => {
+    const folderWith = (dotenv, mode = 0o600) => {
         const folder = path.join(directory, `folder-${++folders}`);
         fs.mkdirSync(folder);
         if (dotenv !== undefined) {
-            fs.writeFileSync(path.join(folder, '.env'), dotenv);
+            const file = path.join(folder, '.env');
+            fs.writeFileSync(file, dotenv);
+            fs.chmodSync(file, mode);
         }
         return folder;
     };
 
     // One plain CGI request shows which settings are in force: the token is signed with them.
-    async function mint({ env = {}, dotenv }) {
+    async function mint({ env = {}, dotenv, folder = folderWith(dotenv) }) {
         const run = await runResponder([], {
-            cwd: folderWith(dotenv),
+            cwd: folder,
             env: {
                 GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET', PATH_INFO: '/rtm/alice/',
                 QUERY_STRING: '', SERVER_PROTOCOL: 'HTTP/1.1', SERVER_PORT: '80', ...env,
@@ -129,6 +132,36 @@ describe('settings', () => {
             env: { APP_ID },
             dotenv: `APP_CERTIFICATE_FILE="${fileNamed('named', `${OTHER_CERTIFICATE}\n`)}"\n`,
         }, APP_ID, OTHER_CERTIFICATE));
+    });
+
+    describe('a CGI program, which may lie where files are served from', () => {
+        // Each folder is below the one before it.
+        const tree = (...files) => files.reduce((above, content) => {
+            const folder = fs.mkdtempSync(path.join(above, 'f-'));
+            for (const [name, [appId, certificate]] of Object.entries(content)) {
+                fs.writeFileSync(path.join(folder, name),
+                    `APP_ID=${appId}\nAPP_CERTIFICATE=${certificate}\n`, { mode: 0o600 });
+            }
+            return folder;
+        }, directory);
+        const ours = [APP_ID, CERTIFICATE];
+        const others = [OTHER_ID, OTHER_CERTIFICATE];
+
+        it('finds agora-token.env in the folder above', () => assertMinted(
+            { folder: tree({ 'agora-token.env': ours }, {}) }));
+        it('or further up, where the nearest one counts', () => assertMinted(
+            { folder: tree({ 'agora-token.env': others }, { 'agora-token.env': ours }, {}, {}) }));
+        it('but takes .env in its own folder first', () => assertMinted(
+            { folder: tree({ 'agora-token.env': others }, { '.env': ours }) }));
+        it('and no agora-token.env in its own folder', () => assertMinted(
+            { folder: tree({ 'agora-token.env': ours }, { 'agora-token.env': others }) }));
+        it('nor the .env of another program above', () => assertMinted(
+            { folder: tree({ 'agora-token.env': ours }, { '.env': others }, {}) }));
+        it('which only CGI programs do', async () => {
+            const run = await runResponder(['--check'],
+                { cwd: tree({ 'agora-token.env': ours }, {}), env: {} });
+            assert.match(run.stderr, /APP_ID is missing/);
+        });
     });
 
     describe('--check', () => {
@@ -229,6 +262,38 @@ describe('settings', () => {
             await assertRefused(['--check'], {},
                 `APP_ID=${APP_ID}\nAPP_CERTIFICATE=${CERTIFICATE.slice(1)}\n`,
                 /APP_CERTIFICATE\b.*32.*hex/i);
+        });
+
+        // A web server that runs the programs of many lets each of them read such files.
+        describe('a file with the certificate that other users could read or change', () => {
+            const dotenv = `APP_ID=${APP_ID}\nAPP_CERTIFICATE=${CERTIFICATE}\n`;
+            for (const mode of [0o644, 0o604, 0o660, 0o602]) {
+                const octal = mode.toString(8);
+                it(`.env with mode ${octal}, until it is mended as it says`, async () => {
+                    const folder = folderWith(dotenv, mode);
+                    const file = path.join(folder, '.env');
+                    const run = await runResponder(['--check'], { cwd: folder, env: {} });
+                    assert.equal(run.code, 1);
+                    assert.equal(lines(run.stderr).length, 1, run.stderr);
+                    assertTells(run.stderr, `mode 0${octal} of ${file} `);
+                    const [, command] = /type: (.*)/.exec(run.stderr);
+                    execFileSync('sh', ['-ec', command]);
+                    assert.equal((await runResponder(['--check'], { cwd: folder, env: {} })).code, 0);
+                });
+            }
+
+            it('APP_CERTIFICATE_FILE in a CGI program, but not elsewhere', async () => {
+                const file = fileNamed('for-all', CERTIFICATE);
+                fs.chmodSync(file, 0o444);
+                const env = { APP_ID, APP_CERTIFICATE_FILE: file };
+                assert.equal((await runResponder(['--check'], { cwd: folderWith(), env })).code, 0);
+                const run = await runResponder([], {
+                    cwd: folderWith(),
+                    env: { ...env, GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET', PATH_INFO: '/ping' },
+                });
+                assertTells(run.stderr, `mode 0444 of ${file} `, `chmod 600 '${file}'`);
+                assert.equal(run.stdout, '');
+            });
         });
 
         it("a malformed secret's file, whose content stays secret", async () => {

@@ -1,6 +1,7 @@
 /* The .env file and the settings made of it and of the environment. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -104,6 +105,7 @@ static void write_file(const char *path, const char *text_) {
     assert_non_null(file);
     fputs(text_, file);
     fclose(file);
+    assert_int_equal(chmod(path, 0600), 0);
 }
 
 static const char *const variables[] = {
@@ -118,6 +120,7 @@ static const char *const variables[] = {
     "WORKERS",
     "MAX_CONNECTIONS",
     "REQUEST_TIMEOUT",
+    "GATEWAY_INTERFACE",
 };
 
 static int clear(void **state) {
@@ -247,6 +250,65 @@ static void test_refused(void **state) {
     expect_refused("line 2", "NAME=value");
 }
 
+static void test_modes(void **state) {
+    (void)state;
+    static const struct {
+        mode_t mode;
+        bool safe;
+    } cases[] = {
+        {0600, true},  {0400, true},  {0640, true},  {0440, true},  {0700, true},
+        {0644, false}, {0604, false}, {0602, false}, {0620, false}, {0664, false},
+    };
+    char mode[16], advice[256];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(mode, sizeof mode, "mode %04o ", (unsigned)cases[i].mode);
+        for (int is_secret_file = 0; is_secret_file < 2; is_secret_file++) {
+            const char *path = is_secret_file ? secret_path : dotenv_path;
+            clear(NULL);
+            setenv("APP_ID", app_id, 1);
+            write_file(path, is_secret_file ? certificate
+                                            : "APP_CERTIFICATE=5CFd2fd1755d40ecb72977518be15d3b\n");
+            assert_int_equal(chmod(path, cases[i].mode), 0);
+            if (is_secret_file) {
+                setenv("APP_CERTIFICATE_FILE", path, 1);
+                expect_loaded();
+                setenv("GATEWAY_INTERFACE", "CGI/1.1", 1);
+            }
+            snprintf(advice, sizeof advice,
+                     "%s lets other users read or change it; type: chmod 600 '%s'", path, path);
+            if (cases[i].safe)
+                assert_string_equal(expect_loaded().app_certificate, certificate);
+            else
+                expect_refused(mode, advice);
+        }
+    }
+
+    /* What has no secret in it may be seen by everybody. */
+    clear(NULL);
+    setenv("APP_CERTIFICATE", certificate, 1);
+    write_file(dotenv_path, "APP_ID=970CA35de60c44645bbae8a215061b33\nAPP_CERTIFICATE=\n");
+    assert_int_equal(chmod(dotenv_path, 0644), 0);
+    assert_string_equal(expect_loaded().app_id, app_id);
+}
+
+static void test_mode_of_another_user(void **state) {
+    (void)state;
+    const char *path = "/etc/passwd";
+    setenv("APP_ID", app_id, 1);
+    setenv("GATEWAY_INTERFACE", "CGI/1.1", 1);
+    if (geteuid() == 0) {
+        path = secret_path;
+        write_file(path, certificate);
+        assert_int_equal(chown(path, 1, 1), 0);
+        assert_int_equal(chmod(path, 0644), 0);
+    }
+    setenv("APP_CERTIFICATE_FILE", path, 1);
+    char advice[256];
+    snprintf(advice, sizeof advice, "type: chgrp %u '%s'; chmod 640 '%s'", (unsigned)getegid(),
+             path, path);
+    expect_refused("mode 0644 ", advice);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dotenv_values),
@@ -256,6 +318,8 @@ int main(void) {
         cmocka_unit_test_setup(test_ports, clear),
         cmocka_unit_test_setup(test_secret_files, clear),
         cmocka_unit_test_setup(test_refused, clear),
+        cmocka_unit_test_setup(test_modes, clear),
+        cmocka_unit_test_setup(test_mode_of_another_user, clear),
     };
     return cmocka_run_group_tests_name("settings", tests, make_directory, remove_directory);
 }

@@ -52,7 +52,7 @@ const kinds = {
             fs.mkdirSync(folder);
             fs.copyFileSync(RESPONDER, path.join(folder, 'agora-token.cgi'));
             fs.writeFileSync(path.join(folder, '.env'),
-                Object.entries(context.settings).map(dotenvLine).join('') + context.dotenv);
+                Object.entries(context.settings).map(dotenvLine).join('') + context.dotenv, { mode: 0o600 });
             return startResponder({ ...context, settings: {} }, 'fcgiwrap',
                 ['-f', '-c', '8', '-s', `unix:${upstream.path}`], upstream);
         },
