@@ -384,6 +384,8 @@ static void *run(void *argument) {
                 serve(worker, connection, events[i].events & (EPOLLRDHUP | EPOLLHUP));
         }
         if (!worker->draining && atomic_load(&worker->stopping)) {
+            /* The last ones came between the look at `added` and this. */
+            adopt_added(worker);
             drained_at = worker->now + DRAIN_MS;
             begin_draining(worker);
         }
