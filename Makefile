@@ -6,6 +6,10 @@
 # make cgi        one static file for shared hosting, build/release/agora-token.cgi
 # make install    copies programs, library, man pages and completions below PREFIX (/usr/local);
 #                 DESTDIR is put before it. make uninstall takes them away again
+# make install-service   installs what is missing, then the above, as a systemd service; run it as root
+# make deb        Debian packages, in build/deb
+# make check-package     builds those, installs them in a bare system, uses and purges them
+# make check-container   builds the images of the Dockerfile and tests them; needs root
 # make SANITIZE=address|thread ... builds into build/address or build/thread
 
 CC = gcc
@@ -132,6 +136,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
 # Every function of the library finds the one page about all of them.
 FUNCTIONS := $(shell sed -n '/^ \*/d; /^\/\*/d; s/^.*\<\(agora_[a-z0-9_]*\)$(parenthesis).*/\1/p' \
@@ -140,7 +146,8 @@ INSTALLED = $(addprefix $(BINDIR)/,agora-token agora-token-fcgi) $(INCLUDEDIR)/a
 	$(addprefix $(LIBDIR)/,libagoratoken.a libagoratoken.so libagoratoken.so.$(VERSION) $(SONAME)) \
 	$(LIBDIR)/pkgconfig/agoratoken.pc $(MANDIR)/man1/agora-token.1 $(MANDIR)/man3/agora_token.3 \
 	$(MANDIR)/man8/agora-token-fcgi.8 $(FUNCTIONS:%=$(MANDIR)/man3/%.3) $(BASHDIR)/agora-token \
-	$(ZSHDIR)/_agora-token
+	$(ZSHDIR)/_agora-token $(addprefix $(UNITDIR)/agora-token-fcgi,.socket .service) \
+	$(SYSUSERSDIR)/agora-token-fcgi.conf
 
 install: all $(B)/libagoratoken.a
 	$(Q)install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
@@ -158,9 +165,42 @@ install: all $(B)/libagoratoken.a
 	$(Q)for f in $(FUNCTIONS); do echo .so man3/agora_token.3 >$(DESTDIR)$(MANDIR)/man3/$$f.3; done
 	$(Q)install -m 644 conf/completion/agora-token.bash $(DESTDIR)$(BASHDIR)/agora-token
 	$(Q)install -m 644 conf/completion/_agora-token $(DESTDIR)$(ZSHDIR)/_agora-token
+	$(Q)install -m 644 conf/systemd/agora-token-fcgi.socket $(DESTDIR)$(UNITDIR)
+	$(Q)sed 's|@BINDIR@|$(BINDIR)|' conf/systemd/agora-token-fcgi.service.in | \
+		install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/agora-token-fcgi.service
+	$(Q)install -m 644 conf/systemd/agora-token-fcgi.sysusers $(DESTDIR)$(SYSUSERSDIR)/agora-token-fcgi.conf
+
+install-service:
+	@conf/local/packages build
+	@$(MAKE) --no-print-directory install
+	@conf/systemd/setup install $(UNITDIR) $(SYSUSERSDIR)
 
 uninstall:
+	$(if $(DESTDIR),,@conf/systemd/setup uninstall $(UNITDIR))
 	$(Q)rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+# In a copy of the tree, as the tools leave files of their own in it and write beside it. What every
+# package is said to need includes a C++ compiler, which this one does not.
+DEB := build/deb
+deb:
+	@conf/local/packages deb
+	@rm -rf $(DEB) && mkdir -p $(DEB)/source
+	@tar -c --exclude=./build --exclude=./.git --exclude=.env --exclude=node_modules . | \
+		tar -x -C $(DEB)/source
+	@cd $(DEB)/source && unset MAKEFLAGS MFLAGS MAKELEVEL && \
+		dpkg-buildpackage -us -uc -b --ignore-builtin-builddeps >../build.log 2>&1 || \
+		{ tail -n 40 ../build.log; exit 1; }
+	@rm -rf $(DEB)/source
+	@ls $(DEB)/*.deb
+
+check-package:
+	@conf/local/packages check
+	@conf/local/packages deb
+	@tests/check-package
+
+check-container:
+	@conf/local/packages container
+	@tests/check-container
 
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(call objects,$(CLI)) $(B)/libservice.a \
 		$(call objects,$(TOKEN))
@@ -180,13 +220,19 @@ fuzz:
 			build/fuzzer/corpus/$$target tests/fuzz/corpus/$$target; \
 	done
 
+# What the end-to-end tests take from npm, as the lock file has it.
+NODE_PACKAGES := tests/e2e/node_modules/.installed
+$(NODE_PACKAGES): tests/e2e/package-lock.json
+	cd tests/e2e && npm ci --no-audit --no-fund
+	@touch $@
+
+node-packages: $(NODE_PACKAGES)
+
 unit-programs: $(addprefix $(B)/tests/unit/,$(UNIT))
 
 bench:
 	@conf/local/packages bench
-	@$(MAKE) --no-print-directory all cgi bench-programs
-	@cmp -s tests/e2e/package-lock.json tests/e2e/node_modules/.installed-lock.json || \
-		{ cd tests/e2e && npm ci --no-audit --no-fund && cp package-lock.json node_modules/.installed-lock.json; }
+	@$(MAKE) --no-print-directory all cgi bench-programs node-packages
 	@node tests/bench/bench.mjs
 
 cgi: $(B)/agora-token.cgi
@@ -208,6 +254,7 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all install uninstall cgi run check bench bench-programs fuzz fuzz-programs format clean unit-programs
+.PHONY: all install install-service uninstall deb check-package check-container cgi run check bench bench-programs fuzz \
+	fuzz-programs format clean unit-programs node-packages
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

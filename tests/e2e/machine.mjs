@@ -9,17 +9,20 @@ import { launch, makeDirectory, removeDirectory, repository, terminate, waitFor 
 const SCRIPT = path.join(repository, 'tests/e2e/machine');
 
 // `root` is another root to copy. The machine has the network of this process, so that it is to be
-// run by the script `isolated`.
-export async function bootMachine({ root } = {}) {
+// run by the script `isolated`; or that into which the command `through` leads.
+export async function bootMachine({ root, through = [] } = {}) {
     assert.equal(process.env.ISOLATED, 'yes', 'machines are booted below tests/e2e/isolated only');
     const directory = makeDirectory();
     const logFile = path.join(directory, 'machine.log');
     const env = { PATH: process.env.PATH, ...(root && { MACHINE_ROOT: root }) };
-    const child = launch(SCRIPT, ['boot', directory], { cwd: repository, env, logFile });
+    const begin = (action) => [...through, SCRIPT, action, directory];
+    const [command, ...args] = begin('boot');
+    const child = launch(command, args, { cwd: repository, env, logFile });
 
     // Runs a shell command as root, in the checkout. Returns what it printed; fails if it fails.
     const run = (command, { input = '', milliseconds = 120000 } = {}) => new Promise((resolve, reject) => {
-        const process_ = spawn(SCRIPT, ['run', directory, 'sh', '-ec', command], {
+        const [program, ...words] = begin('run');
+        const process_ = spawn(program, [...words, 'sh', '-ec', command], {
             env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
             timeout: milliseconds,
         });

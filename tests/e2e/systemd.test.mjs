@@ -1,0 +1,300 @@
+// The units of conf/systemd under systemd itself, in a machine of their own, behind its nginx: as
+// `make install-service` leaves them, and what conf/systemd/README.md says about them.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+    APP_ID, CERTIFICATE, PUBLISHER, assertJson, assertTells, assertToken, drive, dotenvLine,
+    fcgiAnswers, fcgiConnect, fcgiRequest, repository, request, rtc, waitFor,
+} from './harness.mjs';
+import { bootMachine } from './machine.mjs';
+
+const NEXT_CERTIFICATE = CERTIFICATE.slice(0, -1) + '0';
+const CLIENTS = 8;
+const MOST_EXPOSED = 1.5;
+const PORT = 8080;
+const TARGET = '/rtc/lecture/publisher/uid/42';
+const ORIGIN = 'https://app.example.com';
+const folder = '/etc/agora-token-fcgi';
+const socket = '/run/agora-token-fcgi/responder.sock';
+const unit = '/usr/local/lib/systemd/system/agora-token-fcgi';
+
+const site = `upstream agora_token {
+    server unix:/run/agora-token-fcgi/responder.sock;
+    keepalive 32;
+}
+server {
+    listen 127.0.0.1:${PORT};
+    include /srv/agora-token-fcgi/conf/nginx/responder.conf;
+}
+`;
+
+// The commands below a heading of the page, which an indented line that follows a backslash continues.
+function commandsOf(heading) {
+    const page = fs.readFileSync(path.join(repository, 'conf/systemd/README.md'), 'utf8');
+    const block = new RegExp(`^## ${heading}\n[^#]*?\n\n((?:    .*\n)+)`, 'm').exec(page);
+    assert.ok(block, `conf/systemd/README.md has commands below "${heading}"`);
+    return block[1];
+}
+
+describe('the service under systemd', () => {
+    const service = { port: PORT };
+    let machine;
+
+    const run = async (command, options) => (await machine.run(command, options)).trim();
+    const property = (name, kind = 'service') =>
+        run(`systemctl show --property=${name} --value agora-token-fcgi.${kind}`);
+    const mainPid = async () => Number(await property('MainPID'));
+    const journal = () => run('journalctl --output=cat --unit=agora-token-fcgi.service');
+    const settings = (values) => run(`cat >${folder}/.env`,
+        { input: Object.entries(values).map(dotenvLine).join('') });
+    const fails = (command) => machine.run(command).then(
+        (output) => assert.fail(`${command} succeeded: ${output}`), ({ message }) => message);
+    const tells = (...parts) => waitFor(`the log to tell ${parts}`, async () => {
+        const text = await journal();
+        return parts.every((part) => text.includes(part));
+    });
+
+    async function assertServes(certificate = CERTIFICATE) {
+        const answer = assertJson(await request(service, TARGET), 200);
+        assertToken(answer.rtcToken, [rtc('lecture', '42', PUBLISHER)], 3600, { certificate });
+    }
+
+    async function allowedOrigin() {
+        const answer = await request(service, '/ping', { headers: { Origin: ORIGIN } });
+        return answer.status === 200 && answer.headers['access-control-allow-origin'] === ORIGIN;
+    }
+
+    before(async () => {
+        machine = await bootMachine({ root: process.env.MACHINE_ROOT });
+        await machine.run('cat >/etc/nginx/conf.d/agora-token.conf', { input: site });
+        await machine.run('rm -f .env /etc/nginx/sites-enabled/* && systemctl start nginx');
+    });
+    after(() => machine?.stop());
+
+    it('is not installed without settings', async () => {
+        assertTells(await fails('make install-service'), 'copy .env.example to .env');
+        assert.equal(await property('ActiveState', 'socket'), 'inactive');
+    });
+
+    it('is not started with settings that are wrong', async () => {
+        await run('umask 077 && cat >.env', { input: `APP_ID=12\nAPP_CERTIFICATE=${CERTIFICATE}\n` });
+        assertTells(await fails('make install-service'), 'APP_ID is malformed', folder);
+        assert.equal(await property('ActiveState', 'socket'), 'inactive');
+        await run(`rm -r ${folder}`);
+    });
+
+    it('needs a certificate to be installed', async () => {
+        await run('umask 077 && cat >.env', { input: `APP_ID=${APP_ID}\n` });
+        assertTells(await fails('make install-service'), '.env has no APP_CERTIFICATE');
+        assert.equal(await property('ActiveState', 'socket'), 'inactive');
+        await run(`rm -r ${folder}`);
+    });
+
+    it('is installed by one command, which says what it does', async () => {
+        await run('umask 077 && cat >.env', {
+            input: `# mine\r\nAPP_ID=${APP_ID}\r\nexport APP_CERTIFICATE = "${CERTIFICATE}" # secret\r\n`
+                + 'LOG_LEVEL=debug\r\n',
+        });
+        const output = await run('make install-service 2>&1');
+        assertTells(output, `${folder}/.env`, `${folder}/app-certificate`, socket);
+        assert.ok(!output.includes(CERTIFICATE), 'the certificate is not shown');
+        assert.equal(await property('UnitFileState', 'socket'), 'enabled');
+    });
+
+    it('keeps the certificate apart from the other settings, and from everybody else', async () => {
+        const state = await run(`stat -c '%a %U %G %n' ${folder} ${folder}/.env ${folder}/app-certificate`);
+        assert.deepEqual(state.split('\n'), [`750 root agora-token ${folder}`,
+            `640 root agora-token ${folder}/.env`, `600 root root ${folder}/app-certificate`]);
+        const rest = await run(`cat ${folder}/.env`);
+        assertTells(rest, `APP_ID=${APP_ID}`, 'LOG_LEVEL=debug');
+        assert.ok(!rest.includes(CERTIFICATE) && !/^[^#]*APP_CERTIFICATE/m.test(rest), rest);
+        assert.equal(await run(`cat ${folder}/app-certificate`), CERTIFICATE);
+    });
+
+    it('can be installed again, and keeps the settings', async () => {
+        const before = await run(`stat -c '%i %Y' ${folder}/.env ${folder}/app-certificate`);
+        assertTells(await run('make install-service 2>&1'), `kept      ${folder}/.env`,
+            `kept      ${folder}/app-certificate`);
+        assert.equal(await run(`stat -c '%i %Y' ${folder}/.env ${folder}/app-certificate`), before);
+    });
+
+    it('has units in which systemd finds no fault', async () => {
+        assert.equal(await run(`systemd-analyze verify ${unit}.service ${unit}.socket 2>&1`), '');
+    });
+
+    it(`is exposed by ${MOST_EXPOSED} at most, as systemd has it`, async (context) => {
+        const report = await run(`systemd-analyze security --offline=true --no-pager ${unit}.service`);
+        const [, exposure] = /Overall exposure level for \S+: ([\d.]+)/.exec(report);
+        context.diagnostic(`exposure ${exposure}`);
+        assert.ok(Number(exposure) <= MOST_EXPOSED, report);
+    });
+
+    it('has a socket for web servers alone, and no process before the first request', async () => {
+        assert.equal(await run(`stat -c '%a %U %G' ${socket}`), '660 root www-data');
+        await run(`setpriv --reuid www-data --regid www-data --clear-groups test -w ${socket}`);
+        await fails(`setpriv --reuid nobody --regid nogroup --clear-groups test -w ${socket}`);
+        assert.equal(await property('ActiveState'), 'inactive');
+        assert.equal(await mainPid(), 0);
+    });
+
+    it('is started by the first request, and is active when it says that it is ready', async () => {
+        await assertServes();
+        assert.equal(await property('Type'), 'notify');
+        assert.equal(await property('ActiveState'), 'active');
+        assert.notEqual(await mainPid(), 0);
+    });
+
+    it('runs as a user of its own, without rights, network or core files', async () => {
+        const pid = await mainPid();
+        const status = await run(`cat /proc/${pid}/status`);
+        const user = await run('id -u agora-token');
+        for (const [name, value] of Object.entries({
+            Uid: `${user}\t${user}\t${user}\t${user}`, CapBnd: '0000000000000000', NoNewPrivs: '1',
+            Seccomp: '2',
+        })) {
+            assert.match(status, new RegExp(`^${name}:\\t${value}$`, 'm'));
+        }
+        assert.match(await run(`cat /proc/${pid}/limits`), /^Max core file size +0 +0 /m);
+        assert.notEqual(await run(`readlink /proc/${pid}/ns/net`), await run('readlink /proc/1/ns/net'));
+        const inside = `nsenter --target ${pid} --mount --root --`;
+        await fails(`${inside} touch ${folder}/here`);
+        await fails(`${inside} touch /var/here`);
+    });
+
+    it('has the certificate as a credential that others cannot read', async () => {
+        const file = '/run/credentials/agora-token-fcgi.service/app-certificate';
+        const pid = await mainPid();
+        assertTells(await run(`tr '\\0' '\\n' </proc/${pid}/environ`), `APP_CERTIFICATE_FILE=${file}`);
+        assert.equal(await run(`cat ${file}`), CERTIFICATE);
+        for (const user of ['www-data', 'nobody']) {
+            assertTells(await fails(`setpriv --reuid ${user} --regid nogroup --clear-groups cat ${file}`),
+                'Permission denied');
+        }
+        const shown = await run(`cat /proc/${pid}/environ /proc/${pid}/cmdline; journalctl --no-pager;
+            systemctl show agora-token-fcgi.service`);
+        assert.ok(!shown.includes(CERTIFICATE), 'the certificate is not shown');
+    });
+
+    it('reads other settings again at a reload, in the same process', async () => {
+        const pid = await mainPid();
+        assert.equal(await allowedOrigin(), false);
+        await settings({ APP_ID, CORS_ALLOW_ORIGIN: ORIGIN });
+        await run('systemctl reload agora-token-fcgi');
+        await waitFor('the origin to be allowed', allowedOrigin);
+        await assertServes();
+        assert.equal(await mainPid(), pid);
+    });
+
+    it('keeps the settings that it has when a reload finds wrong ones', async () => {
+        const pid = await mainPid();
+        await settings({ APP_ID, LOG_LEVEL: 'loud' });
+        await run('systemctl reload agora-token-fcgi');
+        await tells('the settings stay as they were', 'LOG_LEVEL');
+        assert.ok(await allowedOrigin());
+        assert.equal(await mainPid(), pid);
+        await settings({ APP_ID });
+    });
+
+    it('is restarted with another certificate under load, and no request fails', async (context) => {
+        const signers = [CERTIFICATE, NEXT_CERTIFICATE];
+        const answers = [];
+        let isOver = false;
+        const load = drive(service, CLIENTS, () => !isOver && TARGET, (answer) => answers.push(answer));
+        try {
+            for (let round = 1; round <= 4; round++) {
+                const pid = await mainPid();
+                await run(`cat >${folder}/app-certificate`, { input: signers[round % 2] });
+                await run('systemctl restart agora-token-fcgi');
+                assert.notEqual(await mainPid(), pid);
+                await assertServes(signers[round % 2]);
+                await sleep(200);
+            }
+        } finally {
+            isOver = true;
+            await load;
+        }
+        context.diagnostic(`${answers.length} requests`);
+        assert.ok(answers.length > 100);
+        const failed = answers.filter(({ status }) => status !== 200);
+        assert.deepEqual(failed.map(({ status, body }) => `${status} ${body}`), []);
+    });
+
+    it('is started again when it was killed', async () => {
+        const pid = await mainPid();
+        await run(`kill -s KILL ${pid}`);
+        await waitFor('another process', async () => {
+            const now = await mainPid();
+            return now !== 0 && now !== pid && await property('ActiveState') === 'active';
+        });
+        await assertServes();
+    });
+
+    it('keeps a request waiting while a setting is wrong, and answers it when it is right', async () => {
+        await settings({ APP_ID: 'wrong' });
+        await run('systemctl stop agora-token-fcgi.service');
+        const waiting = request(service, TARGET);
+        await tells('APP_ID is malformed');
+        await settings({ APP_ID });
+        assertJson(await waiting, 200);
+        assert.equal(await property('ActiveState', 'socket'), 'active');
+    });
+
+    it('does not open the socket without a certificate', async () => {
+        await run(`systemctl stop agora-token-fcgi.socket && mv ${folder}/app-certificate ${folder}/kept`);
+        await run('systemctl start agora-token-fcgi.socket');
+        assert.equal(await property('ActiveState', 'socket'), 'inactive');
+        assertTells(await run('journalctl --output=cat --unit=agora-token-fcgi.socket'),
+            'unmet condition check', `ConditionPathExistsGlob=${folder}/app-certificate*`);
+        assertJson(await request(service, TARGET), 502);
+        await run(`mv ${folder}/kept ${folder}/app-certificate && systemctl start agora-token-fcgi.socket`);
+        await assertServes();
+    });
+
+    it('takes an encrypted certificate, as the page says', async () => {
+        await run(commandsOf('The certificate, encrypted'));
+        const files = await run(`ls ${folder}`);
+        assert.equal(files, 'app-certificate.encrypted');
+        await assertServes();
+        assert.ok(!(await run(`cat ${folder}/*`)).includes(CERTIFICATE));
+        await run('systemctl stop agora-token-fcgi.socket && systemctl start agora-token-fcgi.socket');
+        await assertServes();
+        await run('make install-service');
+        assert.equal(await run(`ls ${folder}`), 'app-certificate.encrypted');
+        await assertServes();
+    });
+
+    it('listens on a TCP port instead, as the page says', async () => {
+        await run(commandsOf('A TCP port'));
+        const peer = await fcgiConnect({ upstream: { host: '127.0.0.1', port: 9000 } });
+        peer.write(fcgiRequest(TARGET));
+        const [answer] = await fcgiAnswers(peer, 1);
+        peer.destroy();
+        const { rtcToken } = JSON.parse(answer.slice(answer.indexOf('{')));
+        assertToken(rtcToken, [rtc('lecture', '42', PUBLISHER)], 3600);
+        await fails(`test -e ${socket}`);
+        await run(`systemctl stop agora-token-fcgi.socket && rm -r /etc/systemd/system/agora-token-fcgi.socket.d
+            systemctl daemon-reload && systemctl start agora-token-fcgi.socket`);
+        await assertServes();
+    });
+
+    it('comes up with the machine', async () => {
+        await run('systemctl stop agora-token-fcgi.socket');
+        await run('systemctl restart sockets.target');
+        await assertServes();
+    });
+
+    it('is taken away by make uninstall, but for the settings', async () => {
+        const pid = await mainPid();
+        const output = await run('make uninstall');
+        assertTells(output, `kept      ${folder}`);
+        await fails(`test -e /proc/${pid}`);
+        assert.equal(await run(`ls -d /run/agora-token-fcgi ${unit}* /usr/local/bin/agora-token* \
+            /usr/local/lib/sysusers.d/agora* /etc/systemd/system/*.wants/agora* 2>/dev/null || :`), '');
+        assert.equal(await property('LoadState', 'socket'), 'not-found');
+        assertJson(await request(service, TARGET), 502);
+    });
+});
