@@ -73,7 +73,7 @@ function descendants(ancestor) {
 // Starts serving and returns at once. `make` puts make before the script.
 async function run({ make = false, user, env = SETTINGS, dotenv, port, copy = copyCheckout() } = {}) {
     if (dotenv !== undefined) {
-        fs.writeFileSync(path.join(copy, '.env'), dotenv);
+        fs.writeFileSync(path.join(copy, '.env'), dotenv, { mode: 0o600 });
     }
     if (user) {
         execFileSync('chown', ['-R', `${user}:`, path.dirname(copy)]);
@@ -162,7 +162,7 @@ describe('make run', () => {
         assertTryIt(service);
         await waitFor('the access log', () => service.log().includes('"GET /rtc/lecture/'));
         assert.equal([...service.log().matchAll(READY)].length, 1);
-        assert.doesNotMatch(service.log(), /\/ping/, 'its own probe is not logged');
+        assert.doesNotMatch(service.log(), /GET \/ping/, 'its own probe is not logged');
         service.child.kill('SIGTERM');
         // make passes the signal on, waits, and then ends by the same signal.
         assert.equal((await ended(service)).signal, 'SIGTERM');
@@ -188,6 +188,13 @@ describe('conf/local/serve', () => {
     test('Ctrl-C ends it with status 0', async () => {
         const service = await started();
         process.kill(-service.child.pid, 'SIGINT');
+        assert.deepEqual(await ended(service), { code: 0, signal: null });
+        await assertNothingLeft(service);
+    });
+
+    test('a closed terminal ends it too', async () => {
+        const service = await started();
+        process.kill(-service.child.pid, 'SIGHUP');
         assert.deepEqual(await ended(service), { code: 0, signal: null });
         await assertNothingLeft(service);
     });
