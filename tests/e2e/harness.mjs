@@ -27,14 +27,26 @@ const SECRETS = { APP_ID, APP_CERTIFICATE: CERTIFICATE };
 // What stands between a client and the service, by the name that GATEWAY has:
 // - start({directory, settings, dotenv}, start) brings it up and returns at least {port, log, stop};
 // - prefix, if there is one, stands before every path;
-// - deviations tell of requests that this web server answers in another way, see `expected`.
+// - deviations are [regular expression, status]: paths that this web server refuses by itself;
+// - chunked is the largest body in chunks that it passes on;
+// - closing lists the statuses after which it closes the connection, keptFor is the number of requests.
 const gateways = { ...processes, ...hosts, ...containers };
 assert.ok(gateways[GATEWAY], `GATEWAY is one of ${Object.keys(gateways).join(', ')}`);
-const { prefix = '', deviations = {} } = gateways[GATEWAY];
+const {
+    prefix = '', deviations = [], chunked = 64 * 1024, closing = [], keptFor = Infinity,
+} = gateways[GATEWAY];
 
-// The status with which the web server itself answers a request for this path, if it does not pass
-// it on as the contract demands. Its page says so.
-export const deviation = (target) => deviations[target];
+// The status with which the web server refuses this path by itself, with a page of its own, before it
+// knows whose the path is. Undefined if it passes the path on.
+export const deviation = (target) => deviations.find(([paths]) => paths.test(target))?.[1];
+
+export const LARGEST_CHUNKED = chunked;
+
+// Whether the web server closes the connection after an answer of this status.
+export const closesAfter = (status) => closing.includes(status);
+
+// The number of connections that so many requests take, one after the other.
+export const connectionsFor = (requests) => Math.max(1, Math.ceil(requests / keptFor));
 
 // settings are those of the service (one that is undefined is not set), dotenv is more for its .env
 // file. `start` is for what no gateway does, see there.
@@ -42,7 +54,7 @@ export async function startService({
     gateway = GATEWAY, settings = {}, dotenv = '', start,
 } = {}) {
     const directory = makeDirectory();
-    fs.writeFileSync(path.join(directory, '.env'), dotenv);
+    fs.writeFileSync(path.join(directory, '.env'), dotenv, { mode: 0o600 });
     const context = { directory, settings: { ...SECRETS, ...settings }, dotenv };
     const service = await gateways[gateway].start(context, start).catch((error) => {
         removeDirectory(directory);
@@ -89,8 +101,11 @@ export function request(service, target, { method = 'GET', headers = {}, body, a
                 milliseconds: performance.now() - started,
             }));
         });
-        // An array is a body sent in chunks, anything else goes out with a Content-Length.
-        if (Array.isArray(body)) {
+        // An array is a body sent in chunks, anything else goes out with a Content-Length. Whoever
+        // expects a 100 waits for it, as curl does.
+        if (headers.Expect) {
+            outgoing.once('continue', () => outgoing.end(body));
+        } else if (Array.isArray(body)) {
             body.forEach((chunk) => outgoing.write(chunk));
             outgoing.end();
         } else {
@@ -126,10 +141,10 @@ export async function drive(service, clients, next, heed) {
     }));
 }
 
-// Writes text to the web server as it is, but for the prefix of paths, and reads as many answers as methods are named. An answer
-// without a length, or bytes beyond the last answer, is an error.
+// Writes text to the web server as it is, but for the prefix of paths, and reads as many answers as
+// methods are named. An answer without a length, or bytes beyond the last answer, is an error.
 export function rawExchange(service, text, methods) {
-    const bytes = text.replaceAll(/^([A-Z]+ (?:http:\/\/[^/ ]+)?)(?=\/)/gm, `$1${prefix}`);
+    const bytes = text.replaceAll(/[A-Z]+ (?:http:\/\/[^/ ]+)?(?=\/\S* HTTP\/1)/g, `$&${prefix}`);
     return new Promise((resolve, reject) => {
         const socket = net.connect({ host: '127.0.0.1', port: service.port });
         const answers = [];
@@ -233,6 +248,13 @@ export function assertError(answer, status) {
     assert.notEqual(body.error, '');
     assert.equal(body.message, body.error);
     return body.error;
+}
+
+// The page that a web server has for its own errors: nothing of the service is in it.
+export function assertOwnPage(answer, status) {
+    assert.equal(answer.status, status);
+    assert.doesNotMatch(answer.headers['content-type'], /json/);
+    assert.doesNotMatch(answer.body, /"error"|007/);
 }
 
 const privileges = (granted, expire) => Object.fromEntries(granted.map((name) => [name, expire]));

@@ -9,8 +9,43 @@ import { dotenvLine, repository } from '../processes.mjs';
 
 const MOST_COMMANDS = 5;
 
-// page: the folder in conf. section: the heading of the section.
+// Apache closes the connection after some errors, whoever answered them.
+const apache = { closing: [400, 413, 500, 503] };
+
+// The systemd service is behind it, whose end and restart hosts.test.mjs tries.
+const service = { service: true };
+
+// page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
+// before. user: who types the commands, if it is not root.
 const hosts = {
+    'nginx-unix': { ...service, page: 'nginx', section: 'systemd and a Unix socket' },
+    'nginx-tcp': { ...service, page: 'nginx', section: 'systemd and a TCP port' },
+    'nginx-spawn-fcgi': { page: 'nginx', section: 'spawn-fcgi' },
+    'nginx-fcgiwrap': { page: 'nginx', section: 'fcgiwrap' },
+    'nginx-prefix': {
+        ...service,
+        page: 'nginx',
+        section: 'Below a path of another site',
+        prefix: '/agora',
+        deviations: [[/^[^?]*%(00|zz)/, 400]],
+    },
+    'lighttpd-fastcgi': { ...service, page: 'lighttpd', section: 'FastCGI' },
+    'lighttpd-cgi': { page: 'lighttpd', section: 'Plain CGI' },
+    caddy: { ...service, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%zz/, 400]] },
+    haproxy: { ...service, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024 },
+    'apache-proxy-fcgi': { ...service, ...apache, page: 'apache', section: 'mod_proxy_fcgi' },
+    'apache-fcgid': { ...apache, page: 'apache', section: 'mod_fcgid' },
+    'apache-cgi': { ...apache, page: 'apache', section: 'Plain CGI' },
+    'apache-prefix': {
+        ...service, ...apache, page: 'apache', section: 'Below a path of another site', prefix: '/agora', keptFor: 100,
+        deviations: [[/^[^?]*%00/, 404], [/^[^?]*%zz/, 400]],
+    },
+    'shared-hosting': {
+        ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice',
+        prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
+        // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
+        deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
+    },
 };
 
 // The commands are the first indented block below the heading, one a line unless a backslash ends it.
@@ -28,11 +63,10 @@ export function commandsOf(page, section) {
         .split(/(?<!\\)\n/);
     assert.ok(start > heading && commands.length <= MOST_COMMANDS,
         `"${section}" in ${file} takes at most ${MOST_COMMANDS} commands`);
-    assert.match(commands.at(-1), /^curl /, `"${section}" in ${file} ends with a token`);
     return commands;
 }
 
-async function start({ page, section }, { settings, dotenv }) {
+async function start({ page, section, prepare = ':', user }, { settings, dotenv }) {
     const machine = await bootMachine();
     try {
         // What stands in .env is what a reader has put there. Nobody else may read it.
@@ -40,8 +74,13 @@ async function start({ page, section }, { settings, dotenv }) {
             input: Object.entries(settings).map(dotenvLine).join('') + dotenv,
         });
         let output;
-        for (const command of commandsOf(page, section)) {
-            output = await machine.run(command);
+        const commands = commandsOf(page, section);
+        assert.match(commands.at(-1), /^curl /, `"${section}" in conf/${page}/README.md ends with a token`);
+        await machine.run(prepare);
+        for (const command of commands) {
+            output = user ? await machine.run(`setpriv --reuid=${user} --regid=${user} --init-groups --reset-env sh -ec "$(cat)"`,
+                { input: command })
+                : await machine.run(command);
         }
         assert.match(output, /Token":"007/, 'the last command prints a token');
     } catch (error) {

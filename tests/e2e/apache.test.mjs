@@ -1,0 +1,89 @@
+// What conf/apache/README.md says about running its three ways, beyond the contract and hosts.test.mjs.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+    CERTIFICATE, assertError, assertTokens, drive, request, rtm, startService,
+} from './harness.mjs';
+
+const ORIGIN = 'https://app.example';
+const OTHER = 'https://other.example';
+
+async function allowed(service, origin) {
+    const answer = await request(service, '/ping', { headers: { Origin: origin } });
+    return answer.headers['access-control-allow-origin'] === origin;
+}
+
+// The page's way to change a setting: in that file, then that command.
+async function assertChanges(service, file, command) {
+    assert.deepEqual([await allowed(service, ORIGIN), await allowed(service, OTHER)], [true, false]);
+    await service.machine.run(`sed -i 's|${ORIGIN}|${OTHER}|' ${file} && ${command}`);
+    assert.deepEqual([await allowed(service, ORIGIN), await allowed(service, OTHER)], [false, true]);
+}
+
+// Neither in what Apache or a program writes, nor in the arguments of a process.
+async function assertSecret(service) {
+    const seen = await service.machine.run('ps -eo args; journalctl --no-pager; cat /var/log/apache2/*.log');
+    assert.ok(seen.includes('apache2'));
+    assert.ok(!seen.toLowerCase().includes(CERTIFICATE.toLowerCase()));
+}
+
+const suite = (gateway, tests) => describe(`Apache, ${gateway}`, () => {
+    const host = {};
+    before(async () => {
+        host.service = await startService({ gateway, settings: { CORS_ALLOW_ORIGIN: ORIGIN } });
+    });
+    after(() => host.service?.stop());
+    tests(host);
+});
+
+suite('apache-proxy-fcgi', (host) => {
+    it('a service that was away is found by the very next request', async () => {
+        const { service } = host;
+        await service.machine.run('systemctl stop agora-token-fcgi.socket agora-token-fcgi.service');
+        assertError(await request(service, '/rtm/alice/'), 503);
+        await service.machine.run('systemctl start agora-token-fcgi.socket');
+        assertTokens(await request(service, '/rtm/alice/'), { rtmToken: [rtm('alice')] }, 3600);
+    });
+
+    it('connections to the service are kept', async () => {
+        const { service } = host;
+        let asked = 0;
+        await drive(service, 4, () => (asked++ < 400 ? '/ping' : null), () => {});
+        const open = await service.machine.run('ss -Hxt state established | grep -c responder.sock');
+        assert.ok(Number(open) >= 1 && Number(open) <= 100, open);
+    });
+
+    it('a setting is changed as the page says', () => assertChanges(
+        host.service, '/etc/agora-token-fcgi/.env', 'systemctl reload agora-token-fcgi'));
+    it('the certificate stays secret', () => assertSecret(host.service));
+});
+
+suite('apache-fcgid', (host) => {
+    it('takes up to eight processes, of the user that Apache has', async () => {
+        const { service } = host;
+        await Promise.all(Array.from({ length: 200 }, () => request(service, '/ping')));
+        const users = (await service.machine.run('ps -o user= -C agora-token-fcgi')).trim().split('\n');
+        assert.ok(users.length > 1 && users.length <= 8, `${users.length} processes`);
+        assert.deepEqual(new Set(users), new Set(['www-data']));
+    });
+    it('a chunked body of more than 128 KiB is a 500', async () => {
+        const body = Array.from({ length: 20 }, () => ' '.repeat(8000));
+        assertError(await request(host.service, '/getToken', { method: 'POST', body }), 500);
+        assertError(await request(host.service, '/getToken', { method: 'POST', body: body.join('') }), 413);
+    });
+    it('a setting is changed as the page says', () => assertChanges(
+        host.service, '/usr/local/lib/agora-token/.env', 'service apache2 reload'));
+    it('the certificate stays secret', () => assertSecret(host.service));
+});
+
+suite('apache-cgi', (host) => {
+    it('only root can read the settings', async () => {
+        const file = '/etc/apache2/agora-token-settings.conf';
+        assert.equal(await host.service.machine.run(
+            `stat -c '%U %a' ${file}; grep -c ${CERTIFICATE} ${file}`), 'root 600\n1\n');
+    });
+    it('a setting is changed as the page says', () => assertChanges(
+        host.service, '/etc/apache2/agora-token-settings.conf', 'service apache2 reload'));
+    it('the certificate stays secret', () => assertSecret(host.service));
+});
