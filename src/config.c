@@ -122,8 +122,10 @@ static bool load_one(const struct setting *setting, const struct dotenv *dotenv,
     const char *name = setting->name;
     const char *path_name = setting->is_secret ? file_name : "";
 
+    /* To a CGI program SERVER_PORT is a fact about the request, and no setting (RFC 3875). */
+    bool is_fact = getenv("GATEWAY_INTERFACE") && strcmp(name, "SERVER_PORT") == 0;
     const char *value = NULL;
-    if (!take(setting, getenv(name), getenv(path_name), content, &value, error))
+    if (!take(setting, is_fact ? NULL : getenv(name), getenv(path_name), content, &value, error))
         return false;
     if (!value && !take(setting, dotenv_get(dotenv, name), dotenv_get(dotenv, path_name), content,
                         &value, error))

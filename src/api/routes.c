@@ -97,6 +97,14 @@ void api_answer(struct api *api, const struct request *request, struct response 
                        REQUEST_BODY_MAX);
         return;
     }
+    if (request_path_is_ambiguous(request)) {
+        response_error(
+            response, HTTP_BAD_REQUEST,
+            "path '%s' is not valid: it may hold no zero byte, no segment . or .. and no "
+            "broken percent escape",
+            quote(request->path).text);
+        return;
+    }
     struct call call = {.api = api, .request = request};
     route(&call, response);
 }

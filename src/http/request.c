@@ -17,9 +17,8 @@ static const struct {
     {"REQUEST_URI=", offsetof(struct request, uri)},
 };
 
-/* Decodes a path in its place, up to the query. What should be an escape and is none becomes a byte
- * that no name may hold. So does a segment "." or "..": to the rules of the web server, about who
- * may ask for what, it is another path. */
+/* Decodes a path in its place, up to the query. What should be an escape and is none becomes a zero
+ * byte, which no path may hold, and so does "#", where some web servers end the path. */
 static struct agora_text decode(char *path) {
     size_t length = strcspn(path, "?");
     char *out = path;
@@ -29,16 +28,10 @@ static struct agora_text decode(char *path) {
             int byte = text_escape((struct agora_text){path + i, length - i});
             c = (char)(byte < 0 ? 0 : byte);
             i += byte < 0 ? 0 : 2;
+        } else if (c == '#') {
+            c = '\0';
         }
         *out++ = c;
-    }
-    for (char *at = path, *segment = path; at <= out; at++) {
-        if (at < out && *at != '/')
-            continue;
-        size_t dots = (size_t)(at - segment);
-        if ((dots == 1 || dots == 2) && memcmp(segment, "..", dots) == 0)
-            *segment = '\0';
-        segment = at + 1;
     }
     return (struct agora_text){path, (size_t)(out - path)};
 }
@@ -50,14 +43,16 @@ static struct agora_text decode(char *path) {
  * the program or keeps the program somewhere else.
  */
 static struct agora_text path_from_uri(const struct request *request) {
-    /* A request to a proxy names the host as well. */
     const char *start = request->uri.data;
     if (*start != '/') {
-        const char *host = strstr(start, "://");
-        start = host ? strchr(host + 3, '/') : NULL;
+        /* A request to a proxy names the host as well. */
+        start += strcspn(start, ":/?#");
+        if (strncmp(start, "://", 3) != 0)
+            return (struct agora_text){NULL, 0};
+        start += 3 + strcspn(start + 3, "/?#");
+        if (*start != '/')
+            return (struct agora_text){NULL, 0};
     }
-    if (!start)
-        return (struct agora_text){NULL, 0};
     struct agora_text path = decode((char *)start);
     struct agora_text script = request->script;
     size_t folder = script.length;
@@ -103,4 +98,16 @@ size_t request_content_length(const struct request *request) {
             return REQUEST_BODY_MAX + 1;
     }
     return total;
+}
+
+bool request_path_is_ambiguous(const struct request *request) {
+    struct agora_text rest = request->path;
+    if (rest.length > 0 && memchr(rest.data, '\0', rest.length))
+        return true;
+    while (rest.data) {
+        struct agora_text segment = text_cut(&rest, '/');
+        if (text_equals(segment, ".") || text_equals(segment, ".."))
+            return true;
+    }
+    return false;
 }

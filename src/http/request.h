@@ -24,6 +24,11 @@ struct request {
     bool body_too_large; /* body then holds nothing */
 };
 
+/* Whether a web server may have taken the path for another one, so that its rules about who may ask
+ * for what were those for that: it resolves the segments "." and "..", and may end a path at a zero
+ * byte, which also stands for what could not be decoded. */
+bool request_path_is_ambiguous(const struct request *request);
+
 /* Fills all but the body from NULL-terminated "NAME=value" strings. The path is PATH_INFO or, where
  * there is none, what REQUEST_URI says, which is then decoded in its place. */
 void request_read_environment(struct request *request, char *const *environment);

@@ -548,6 +548,33 @@ static void test_inspect(void **state) {
     expect_error(ask("POST", "/inspect", "", "{}"), HTTP_BAD_REQUEST, "token is missing");
 }
 
+/* To the rules of a web server they are other paths than to us, wherever they stand. */
+static void test_ambiguous_paths(void **state) {
+    (void)state;
+    static const struct agora_text segments[] = {{".", 1}, {"..", 2}, {"\0", 1}, {"a\0b", 3}};
+    static const char *const paths[] = {"/rtc/vip/publisher/uid/42", "/rtm/alice",
+                                        "/rte/vip/publisher/userAccount/a/b", "/chat/account/a"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        for (size_t k = 0; k < COUNT(segments); k++) {
+            for (const char *at = strchr(paths[i], '/'); at; at = strchr(at + 1, '/')) {
+                char path[64];
+                size_t length = (size_t)(at + 1 - paths[i]);
+                const char *rest = at + 1 + strcspn(at + 1, "/");
+                memcpy(path, paths[i], length);
+                memcpy(path + length, segments[k].data, segments[k].length);
+                length += segments[k].length;
+                memcpy(path + length, rest, strlen(rest));
+                struct request request = {.method = text("GET"),
+                                          .path = {path, length + strlen(rest)}};
+                api_answer(&api, &request, &response);
+                buffer_put(&response.body, (struct agora_text){"", 1});
+                expect_error(response.body.data, HTTP_BAD_REQUEST, "segment . or ..");
+            }
+        }
+    }
+    expect_token(get("/rtm/...", ""), "rtmToken", "3600 rtm:...:1");
+}
+
 static void test_routing(void **state) {
     (void)state;
     assert_string_equal(get("/ping", ""), "{\"message\":\"pong\"}");
@@ -616,6 +643,7 @@ int main(void) {
         cmocka_unit_test(test_get_token_of_other_services),
         cmocka_unit_test(test_token_generate),
         cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_ambiguous_paths),
         cmocka_unit_test(test_routing),
     };
     return cmocka_run_group_tests_name("api", tests, make_api, free_api);

@@ -209,6 +209,13 @@ static void test_ports(void **state) {
         setenv("PORT", bad[i], 1);
         expect_refused("PORT", "from 1 to 65535");
     }
+
+    /* A CGI program is told the port of the request by that name, which may be any. */
+    setenv("SERVER_PORT", "0", 1);
+    unsetenv("PORT");
+    expect_refused("SERVER_PORT", "'0'");
+    setenv("GATEWAY_INTERFACE", "CGI/1.1", 1);
+    expect_loaded();
 }
 
 static void test_secret_files(void **state) {
