@@ -1,9 +1,11 @@
 // What conf/apache/README.md says about running its three ways, beyond the contract and hosts.test.mjs.
 
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
-    CERTIFICATE, assertError, assertTokens, drive, request, rtm, startService,
+    CERTIFICATE, assertError, assertTokens, drive, repository, request, rtm, startService,
 } from './harness.mjs';
 
 const ORIGIN = 'https://app.example';
@@ -28,10 +30,10 @@ async function assertSecret(service) {
     assert.ok(!seen.toLowerCase().includes(CERTIFICATE.toLowerCase()));
 }
 
-const suite = (gateway, tests) => describe(`Apache, ${gateway}`, () => {
+const suite = (gateway, tests, dotenv = '') => describe(`Apache, ${gateway}`, () => {
     const host = {};
     before(async () => {
-        host.service = await startService({ gateway, settings: { CORS_ALLOW_ORIGIN: ORIGIN } });
+        host.service = await startService({ gateway, settings: { CORS_ALLOW_ORIGIN: ORIGIN }, dotenv });
     });
     after(() => host.service?.stop());
     tests(host);
@@ -83,7 +85,37 @@ suite('apache-cgi', (host) => {
         assert.equal(await host.service.machine.run(
             `stat -c '%U %a' ${file}; grep -c ${CERTIFICATE} ${file}`), 'root 600\n1\n');
     });
+    it('settings with spaces and comments are those that .env has', async () => {
+        assert.deepEqual(await Promise.all([ORIGIN, 'https://more.example', '*'].map(
+            (origin) => allowed(host.service, origin))), [true, true, false]);
+    });
     it('a setting is changed as the page says', () => assertChanges(
         host.service, '/etc/apache2/agora-token-settings.conf', 'service apache2 reload'));
     it('the certificate stays secret', () => assertSecret(host.service));
+}, `export CORS_ALLOW_ORIGIN = ${ORIGIN}, https://more.example\t# two sites\nLOG_LEVEL="debug" # for now\n`);
+
+describe('setenv.sed', () => {
+    const script = path.join(repository, 'conf/apache/setenv.sed');
+
+    // As the program reads them, see tests/unit/test_settings.c.
+    for (const [line, setenv] of [
+        ['A=b', 'A "b"'], [' export A = b ', 'A "b"'], ['A:b', 'A "b"'], ['A=b\r', 'A "b"'],
+        ['\ufeffA=b', 'A "b"'], ['A=', 'A ""'], ['A=b c, d', 'A "b c, d"'], ['A=b # c', 'A "b"'],
+        ['A=b\t# c # d', 'A "b"'], ['A=b#c', 'A "b#c"'], ['A=#b #c', 'A "#b"'],
+        ['A="b c" # d "e"', 'A "b c"'], ['A="b # c"', 'A "b # c"'], ["A='b # c' # d", 'A "b # c"'],
+        ['A="b\\"c"', 'A "b\\"c"'], ["A='b\"c'", 'A "b\\"c"'], ['A=b\\c"d', 'A "b\\\\c\\"d"'],
+        ['A=b=c', 'A "b=c"'],
+    ]) {
+        it(JSON.stringify(line), () => {
+            const input = `${line}\n\n# ${line}\nB=1\n`;
+            assert.equal(`${execFileSync('sed', ['-nEf', script], { input })}`, `SetEnv ${setenv}\nSetEnv B "1"\n`);
+        });
+    }
+
+    for (const line of ['A', '=b', 'A="b', "A='b' c", 'A b=c']) {
+        it(`${JSON.stringify(line)} is no setting`, () => {
+            const { status, stdout } = spawnSync('sed', ['-nEf', script], { input: `${line}\n` });
+            assert.deepEqual([status, `${stdout}`], [1, '']);
+        });
+    }
 });

@@ -278,6 +278,30 @@ describe(`contract over ${GATEWAY}`, () => {
         ['/rtm/a%00b/', 400],
     ]);
 
+    // A path that a web server may take for another one is nobody's: not even in a segment that matters
+    // little.
+    const spoilt = (...spoils) => ['rtc', 'lecture', 'publisher', 'uid', '42'].flatMap(
+        (segment, index, segments) => spoils.map((spoil) => `/${[
+            ...segments.slice(0, index), spoil(segment), ...segments.slice(index + 1)].join('/')}`));
+
+    refuses('GET /rtc refuses what no path may hold', spoilt(
+        () => '%00', (segment) => `${segment}%00`, (segment) => `%00${segment}`,
+        () => '%zz', (segment) => `${segment}%zz`, (segment) => `${segment}%`, (segment) => `%4${segment}`,
+    ).map((target) => [target, 400]));
+
+    // The web server may resolve these itself, and so ask for another path or for none.
+    describe('GET /rtc mints nothing for a path with dots', () => {
+        for (const target of spoilt(
+            () => '.', () => '..', () => '%2e', () => '%2E%2e', () => '.%2e', () => '..%2Fx', () => '.%2F..',
+        )) {
+            it(`GET ${label(target)}`, async () => {
+                const answer = await get(target);
+                assert.ok([400, 404].includes(answer.status), `${answer.status}`);
+                assert.doesNotMatch(answer.body, /"007/);
+            });
+        }
+    });
+
     const rte = (channel, uid, granted, user) => ({
         rtcToken: [rtc(channel, uid, granted)],
         rtmToken: [rtc(channel, user, MESSAGES), rtm(user)],

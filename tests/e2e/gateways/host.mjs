@@ -15,36 +15,95 @@ const apache = { closing: [400, 413, 500, 503] };
 // The systemd service is behind it, whose end and restart hosts.test.mjs tries.
 const service = { service: true };
 
+// What the pages say about rules of one's own, which forbid a channel here: `text` goes into `file`, behind
+// the line `below`, and `apply` makes it count.
+const nginxRule = (file, apply = 'nginx -t && systemctl reload nginx') => ({
+    rule: {
+        text: 'location ^~ /rtc/vip/ {\n    deny all;\n}',
+        file, below: 'include .*agora-token/(responder|prefix).conf', apply,
+    },
+});
+const apacheRule = (file) => ({
+    rule: {
+        text: '<Location /rtc/vip/>\n    Require all denied\n</Location>',
+        file, below: 'Include .*agora-token/(common|prefix).conf', apply: 'service apache2 reload',
+    },
+});
+const lighttpdRule = (file) => ({
+    rule: {
+        text: '$HTTP["url"] =~ "^/rtc/vip/" {\n    url.access-deny = ("")\n}',
+        file, below: '^include ', apply: 'systemctl restart lighttpd',
+    },
+});
+
 // page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
 // before. user: who types the commands, if it is not root.
 const hosts = {
-    'nginx-unix': { ...service, page: 'nginx', section: 'systemd and a Unix socket' },
-    'nginx-tcp': { ...service, page: 'nginx', section: 'systemd and a TCP port' },
-    'nginx-spawn-fcgi': { page: 'nginx', section: 'spawn-fcgi' },
-    'nginx-fcgiwrap': { page: 'nginx', section: 'fcgiwrap' },
-    'nginx-prefix': {
-        ...service,
-        page: 'nginx',
-        section: 'Below a path of another site',
-        prefix: '/agora',
-        deviations: [[/^[^?]*%(00|zz)/, 400]],
+    'nginx-unix': {
+        ...service, ...nginxRule('/etc/nginx/agora-token/site-unix.conf'),
+        page: 'nginx', section: 'systemd and a Unix socket',
     },
-    'lighttpd-fastcgi': { ...service, page: 'lighttpd', section: 'FastCGI' },
-    'lighttpd-cgi': { page: 'lighttpd', section: 'Plain CGI' },
-    caddy: { ...service, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%zz/, 400]] },
-    haproxy: { ...service, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024 },
-    'apache-proxy-fcgi': { ...service, ...apache, page: 'apache', section: 'mod_proxy_fcgi' },
-    'apache-fcgid': { ...apache, page: 'apache', section: 'mod_fcgid' },
-    'apache-cgi': { ...apache, page: 'apache', section: 'Plain CGI' },
+    'nginx-tcp': {
+        ...service, ...nginxRule('/etc/nginx/agora-token/site-tcp.conf'),
+        page: 'nginx', section: 'systemd and a TCP port',
+    },
+    'nginx-spawn-fcgi': {
+        ...nginxRule('/etc/nginx/agora-token/site-unix.conf', 'service nginx reload'),
+        page: 'nginx', section: 'spawn-fcgi',
+    },
+    'nginx-fcgiwrap': {
+        ...nginxRule('/etc/nginx/agora-token/site-cgi.conf'), page: 'nginx', section: 'fcgiwrap',
+    },
+    'nginx-prefix': {
+        ...service, ...nginxRule('/etc/nginx/sites-available/default'),
+        page: 'nginx', section: 'Below a path of another site', prefix: '/agora',
+        deviations: [[/^[^?]*%(00|(?![\da-f]{2}))/i, 400]],
+    },
+    'lighttpd-fastcgi': {
+        ...service, ...lighttpdRule('/etc/lighttpd/agora-token/fastcgi.conf'),
+        page: 'lighttpd', section: 'FastCGI',
+    },
+    'lighttpd-cgi': {
+        ...lighttpdRule('/etc/lighttpd/agora-token/cgi.conf'), page: 'lighttpd', section: 'Plain CGI',
+    },
+    caddy: {
+        ...service, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
+        rule: {
+            text: 'error /rtc/vip/* 403',
+            file: '/etc/caddy/Caddyfile', below: '^http:// \\{', apply: 'systemctl reload caddy',
+        },
+    },
+    haproxy: {
+        ...service, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024,
+        rule: {
+            text: 'http-request deny if { path,url_dec -m beg /rtc/vip/ }',
+            file: '/etc/haproxy/haproxy.cfg', below: '^frontend ', apply: 'systemctl reload haproxy',
+        },
+    },
+    'apache-proxy-fcgi': {
+        ...service, ...apache, ...apacheRule('/etc/apache2/agora-token/proxy-fcgi.conf'),
+        page: 'apache', section: 'mod_proxy_fcgi',
+    },
+    'apache-fcgid': {
+        ...apache, ...apacheRule('/etc/apache2/agora-token/fcgid.conf'), page: 'apache', section: 'mod_fcgid',
+    },
+    'apache-cgi': {
+        ...apache, ...apacheRule('/etc/apache2/agora-token/cgi.conf'), page: 'apache', section: 'Plain CGI',
+    },
     'apache-prefix': {
-        ...service, ...apache, page: 'apache', section: 'Below a path of another site', prefix: '/agora', keptFor: 100,
-        deviations: [[/^[^?]*%00/, 404], [/^[^?]*%zz/, 400]],
+        ...service, ...apache, ...apacheRule('/etc/apache2/sites-available/000-default.conf'),
+        page: 'apache', section: 'Below a path of another site', prefix: '/agora', keptFor: 100,
+        deviations: [[/^[^?]*%00/, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
     },
     'shared-hosting': {
         ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice',
         prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
         // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
+        rule: {
+            text: 'RewriteRule ^rtc/vip/ - [F]',
+            file: '/var/www/alice/public_html/.htaccess', below: '^RewriteEngine On', apply: ':',
+        },
     },
 };
 
