@@ -57,10 +57,10 @@ COPY conf/local/serve conf/local/nginx.conf conf/local/
 COPY conf/nginx/responder.conf conf/nginx/
 
 USER 33:33
-ENV PORT=8080 AGORA_TOKEN_FCGI=/usr/local/bin/agora-token-fcgi
+ENV AGORA_TOKEN_FCGI=/usr/local/bin/agora-token-fcgi
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s \
-    CMD /opt/agora-token-fcgi/conf/local/probe http "$PORT"
+    CMD /opt/agora-token-fcgi/conf/local/probe http "${PORT:-${SERVER_PORT:-8080}}"
 # Both, since Heroku takes no image without a CMD and would run it by a shell without an ENTRYPOINT.
 ENTRYPOINT ["/opt/agora-token-fcgi/conf/local/serve"]
 CMD ["--reload"]

@@ -3,7 +3,8 @@
 # make check      installs what the tests need, builds, runs every test and lint
 # make bench      installs what it needs, measures for four minutes, prints one table
 # make fuzz       fuzzes each target of tests/fuzz for FUZZ_SECONDS (60), with clang
-# make cgi        one static file for shared hosting, build/release/agora-token.cgi
+# make cgi        installs what is missing, builds one static file for shared hosting,
+#                 build/release/agora-token.cgi
 # make install    copies programs, library, man pages and completions below PREFIX (/usr/local);
 #                 DESTDIR is put before it. make uninstall takes them away again
 # make install-service   installs what is missing, then the above, as a systemd service; run it as root
@@ -232,10 +233,12 @@ unit-programs: $(addprefix $(B)/tests/unit/,$(UNIT))
 
 bench:
 	@conf/local/packages bench
-	@$(MAKE) --no-print-directory all cgi bench-programs node-packages
+	@$(MAKE) --no-print-directory all $(B)/agora-token.cgi bench-programs node-packages
 	@node tests/bench/bench.mjs
 
-cgi: $(B)/agora-token.cgi
+cgi:
+	@conf/local/packages build
+	@$(MAKE) --no-print-directory $(B)/agora-token.cgi
 
 run:
 	@conf/local/packages run
@@ -251,8 +254,9 @@ SOURCES := $(shell find src include tests -name '*.[ch]' -not -path '*/node_modu
 format:
 	clang-format -i $(SOURCES)
 
+# Part of it is root's, where check-container or check-package has been run by sudo.
 clean:
-	rm -rf build
+	rm -rf build 2>/dev/null || sudo rm -rf build
 
 .PHONY: all install install-service uninstall deb check-package check-container cgi run check bench bench-programs fuzz \
 	fuzz-programs format clean unit-programs node-packages

@@ -2,6 +2,20 @@
 # What the check scripts share: they run suites, count, and end with `N passed, N failed`. A script
 # sets `logs`, the folder in which what a suite printed is kept, reads this file, and ends in `finish`.
 
+# Namespaces and bare systems are for root. Better now than after minutes.
+[ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || {
+    echo "$0 needs root, or sudo that asks for no password" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
 passed=0
 failed=0
 mkdir -p "${logs:?}"
@@ -67,7 +81,15 @@ finish() {
     [ "$failed" -eq 0 ]
 }
 
-# Where this machine has its own packages from.
+# bare_system RELEASE FOLDER: makes the smallest Debian there is, from where this machine has its own
+# packages.
+bare_system() {
+    mirror=$(debian_mirror)
+    [ -n "$mirror" ] || { as_root apt-get -q update && mirror=$(debian_mirror); }
+    [ -n "$mirror" ] || { echo 'error: apt knows of no Debian mirror' && return 1; }
+    as_root debootstrap --variant=minbase "$1" "$2" "$mirror"
+}
+
 debian_mirror() {
     apt-get indextargets --format "\$(REPO_URI) \$(ORIGIN) \$(LABEL) \$(COMPONENT)" 'Created-By: Packages' |
         sed -n 's/ Debian Debian main$//p' | head -n 1

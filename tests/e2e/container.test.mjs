@@ -228,9 +228,17 @@ describe('nginx and the responder in one container', () => {
         assert.deepEqual(Config.Cmd, ['--reload']);
     });
 
-    test('PORT names the port', async () => {
-        assertMinted(await askHttp(await whole({ inner: 5000, settings: { ...SETTINGS, PORT: '5000' } })));
-    });
+    for (const [what, ports] of [
+        ['PORT', { PORT: '5000' }],
+        ['SERVER_PORT', { SERVER_PORT: '5000' }],
+        ['PORT, if both do,', { PORT: '5000', SERVER_PORT: '5001' }],
+    ]) {
+        test(`${what} names the port, to the health check too`, async () => {
+            const container = await whole({ inner: 5000, settings: { ...SETTINGS, ...ports } });
+            assertMinted(await askHttp(container));
+            await podman('healthcheck', 'run', container.name);
+        });
+    }
 
     test('CORS_ALLOW_ORIGIN reaches the responder', async () => {
         const service = await whole({ settings: { ...SETTINGS, CORS_ALLOW_ORIGIN: 'https://a.example' } });

@@ -17,8 +17,8 @@ import { Secret } from 'kubernetes-models/v1/Secret';
 import { Service } from 'kubernetes-models/v1/Service';
 import { parse, parseAllDocuments } from 'yaml';
 import {
-    APP_ID, CERTIFICATE, PUBLISHER, RESPONDER, assertToken, cleanEnvironment, drive, freePort, launch,
-    makeDirectory, removeDirectory, repository, request, rtc, terminate, waitFor,
+    APP_ID, CERTIFICATE, PUBLISHER, RESPONDER, SERVE_ENDS, assertToken, cleanEnvironment, drive, freePort,
+    launch, makeDirectory, removeDirectory, repository, request, rtc, terminate, waitFor,
 } from './harness.mjs';
 
 const folder = path.join(repository, 'conf/kubernetes');
@@ -223,7 +223,7 @@ describe('what a pod runs', () => {
 
     after(async () => {
         if (child) {
-            await terminate(child);
+            await terminate(child, SERVE_ENDS);
         }
         removeDirectory(directory);
     });

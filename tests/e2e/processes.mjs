@@ -38,6 +38,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => process.exit(1));
 }
 
+// For conf/local/serve, which allows nginx and the responder, one after the other, five seconds each.
+export const SERVE_ENDS = { milliseconds: 12000 };
+
 function killGroup(child, signal) {
     try {
         process.kill(-child.pid, signal);
@@ -94,12 +97,12 @@ export function launch(command, args, { cwd, env, logFile, stdin = 'ignore', des
     return child;
 }
 
-// Asks the process to end, and insists after five seconds. Says how it ended.
-export async function terminate(child) {
+// Asks the process to end, and insists after some seconds. Says how it ended.
+export async function terminate(child, { milliseconds = 5000 } = {}) {
     if (!child.gone) {
         child.kill('SIGTERM');
     }
-    const ended = await Promise.race([child.exited, sleep(5000, null, { ref: false })]);
+    const ended = await Promise.race([child.exited, sleep(milliseconds, null, { ref: false })]);
     killGroup(child, 'SIGKILL');
     running.delete(child);
     return ended || child.exited;

@@ -12,7 +12,7 @@ import { after, afterEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
     APP_ID, assertJson, assertToken, CERTIFICATE, cleanEnvironment, freePort, launch, makeDirectory,
-    PUBLISHER, removeDirectory, request, RESPONDER, rtc, terminate, waitFor,
+    PUBLISHER, removeDirectory, request, RESPONDER, rtc, SERVE_ENDS, terminate, waitFor,
 } from './harness.mjs';
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -25,7 +25,8 @@ const children = new Set();
 
 // Only a test that failed leaves any.
 afterEach(async () => {
-    await Promise.all([...children].filter(({ gone }) => !gone).map(terminate));
+    await Promise.all([...children].filter(({ gone }) => !gone)
+        .map((child) => terminate(child, SERVE_ENDS)));
     children.clear();
 });
 after(() => directories.forEach(removeDirectory));
@@ -302,6 +303,23 @@ describe('settings', () => {
             port, dotenv: 'PORT=1\nSERVER_PORT=2\n', env: { ...SETTINGS, SERVER_PORT: '3' },
         });
         assert.equal(service.port, port);
+        await stop(service);
+    });
+});
+
+describe('WORKERS', () => {
+    const assertCount = (service, count) => waitFor(`${count} workers of nginx`, () => descendants(service.child.pid)
+        .filter(({ command }) => command.startsWith('nginx: worker')).length === count);
+
+    test('is how many processes nginx has', async () => {
+        const service = await started({ env: { ...SETTINGS, WORKERS: '3' } });
+        await assertCount(service, 3);
+        await stop(service);
+    });
+
+    test('0: one for each processor', async () => {
+        const service = await started({ env: { ...SETTINGS, WORKERS: '0' } });
+        await assertCount(service, Number(execFileSync('getconf', ['_NPROCESSORS_ONLN'])));
         await stop(service);
     });
 });

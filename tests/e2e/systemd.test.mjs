@@ -2,13 +2,12 @@
 // `make install-service` leaves them, and what conf/systemd/README.md says about them.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { commandsOf } from './gateways/host.mjs';
 import {
     APP_ID, CERTIFICATE, PUBLISHER, assertJson, assertTells, assertToken, drive, dotenvLine,
-    fcgiAnswers, fcgiConnect, fcgiRequest, repository, request, rtc, waitFor,
+    fcgiAnswers, fcgiConnect, fcgiRequest, request, rtc, waitFor,
 } from './harness.mjs';
 import { bootMachine } from './machine.mjs';
 
@@ -20,6 +19,7 @@ const TARGET = '/rtc/lecture/publisher/uid/42';
 const ORIGIN = 'https://app.example.com';
 const folder = '/etc/agora-token-fcgi';
 const socket = '/run/agora-token-fcgi/responder.sock';
+const dropIns = '/etc/systemd/system/agora-token-fcgi.socket.d';
 const unit = '/usr/local/lib/systemd/system/agora-token-fcgi';
 
 const site = `upstream agora_token {
@@ -31,14 +31,6 @@ server {
     include /srv/agora-token-fcgi/conf/nginx/responder.conf;
 }
 `;
-
-// The commands below a heading of the page, which an indented line that follows a backslash continues.
-function commandsOf(heading) {
-    const page = fs.readFileSync(path.join(repository, 'conf/systemd/README.md'), 'utf8');
-    const block = new RegExp(`^## ${heading}\n[^#]*?\n\n((?:    .*\n)+)`, 'm').exec(page);
-    assert.ok(block, `conf/systemd/README.md has commands below "${heading}"`);
-    return block[1];
-}
 
 describe('the service under systemd', () => {
     const service = { port: PORT };
@@ -66,6 +58,22 @@ describe('the service under systemd', () => {
     async function allowedOrigin() {
         const answer = await request(service, '/ping', { headers: { Origin: ORIGIN } });
         return answer.status === 200 && answer.headers['access-control-allow-origin'] === ORIGIN;
+    }
+
+    async function assertServesOnPort() {
+        const peer = await fcgiConnect({ upstream: { host: '127.0.0.1', port: 9000 } });
+        peer.write(fcgiRequest(TARGET));
+        const [answer] = await fcgiAnswers(peer, 1);
+        peer.destroy();
+        const { rtcToken } = JSON.parse(answer.slice(answer.indexOf('{')));
+        assertToken(rtcToken, [rtc('lecture', '42', PUBLISHER)], 3600);
+        await fails(`test -e ${socket}`);
+    }
+
+    async function follow(section) {
+        for (const command of commandsOf('systemd', section)) {
+            await run(command);
+        }
     }
 
     before(async () => {
@@ -255,7 +263,7 @@ describe('the service under systemd', () => {
     });
 
     it('takes an encrypted certificate, as the page says', async () => {
-        await run(commandsOf('The certificate, encrypted'));
+        await follow('The certificate, encrypted');
         const files = await run(`ls ${folder}`);
         assert.equal(files, 'app-certificate.encrypted');
         await assertServes();
@@ -268,16 +276,29 @@ describe('the service under systemd', () => {
     });
 
     it('listens on a TCP port instead, as the page says', async () => {
-        await run(commandsOf('A TCP port'));
-        const peer = await fcgiConnect({ upstream: { host: '127.0.0.1', port: 9000 } });
-        peer.write(fcgiRequest(TARGET));
-        const [answer] = await fcgiAnswers(peer, 1);
-        peer.destroy();
-        const { rtcToken } = JSON.parse(answer.slice(answer.indexOf('{')));
-        assertToken(rtcToken, [rtc('lecture', '42', PUBLISHER)], 3600);
-        await fails(`test -e ${socket}`);
-        await run(`systemctl stop agora-token-fcgi.socket && rm -r /etc/systemd/system/agora-token-fcgi.socket.d
+        await follow('A TCP port');
+        await assertServesOnPort();
+        await run(`systemctl stop agora-token-fcgi.socket && rm -r ${dropIns}
             systemctl daemon-reload && systemctl start agora-token-fcgi.socket`);
+        await assertServes();
+    });
+
+    it('moves to another socket when it is installed again with one, as conf/nginx says', async () => {
+        const [dropIn, install] = commandsOf('nginx', 'systemd and a TCP port');
+        assertTells(dropIn, 'tcp.conf');
+        assert.equal(install, 'make install-service');
+        await run(dropIn);
+        assertTells(await run(install), '127.0.0.1:9000');
+        await assertServesOnPort();
+        await run(`rm -r ${dropIns} && make install-service`);
+        await assertServes();
+    });
+
+    it('keeps the socket open when it is installed again with the same', async () => {
+        const since = () => property('ActiveEnterTimestampMonotonic', 'socket');
+        const before = await since();
+        await run('make install-service');
+        assert.equal(await since(), before);
         await assertServes();
     });
 

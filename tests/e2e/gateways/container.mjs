@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import {
-    cleanEnvironment, freePort, launch, makeDirectory, removeDirectory, terminate, waitFor,
+    cleanEnvironment, freePort, launch, makeDirectory, removeDirectory, SERVE_ENDS, terminate, waitFor,
 } from '../processes.mjs';
 import { startNginx } from './nginx.mjs';
 
@@ -62,7 +62,7 @@ export function startContainer(image, { settings = {}, options = [] } = {}) {
             }).filter(({ user }) => user !== null);
         },
         async stop() {
-            const ended = await terminate(child);
+            const ended = await terminate(child, SERVE_ENDS);
             await podman('rm', '--force', '--ignore', '--time', '0', name);
             log = fs.readFileSync(logFile, 'utf8');
             removeDirectory(directory);
