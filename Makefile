@@ -210,16 +210,18 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(call objects,$(CLI)) $(B)/libservice.a 
 
 fuzz-programs: $(FUZZ:%=$(B)/tests/fuzz/%)
 
-# Each target from its seeds, for so many seconds. What was found new is kept for the next run.
+# Each target from its seeds, for so many seconds, all at once. What was found new is kept for the next
+# run.
 FUZZ_SECONDS ?= 60
 fuzz:
 	@$(MAKE) --no-print-directory SANITIZE=fuzzer fuzz-programs
-	@set -e; for target in $(FUZZ); do \
-		mkdir -p build/fuzzer/corpus/$$target; \
-		build/fuzzer/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 \
-			-print_final_stats=1 -artifact_prefix=build/fuzzer/$$target- \
-			build/fuzzer/corpus/$$target tests/fuzz/corpus/$$target; \
-	done
+	@$(MAKE) --no-print-directory --jobs --output-sync $(FUZZ:%=fuzz-%)
+
+fuzz-%:
+	@mkdir -p build/fuzzer/corpus/$*
+	@build/fuzzer/tests/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 \
+		-print_final_stats=1 -artifact_prefix=build/fuzzer/$*- \
+		build/fuzzer/corpus/$* tests/fuzz/corpus/$*
 
 # What the end-to-end tests take from npm, as the lock file has it.
 NODE_PACKAGES := tests/e2e/node_modules/.installed
