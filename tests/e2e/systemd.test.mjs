@@ -131,7 +131,8 @@ describe('the service under systemd', () => {
     });
 
     it('has units in which systemd finds no fault', async () => {
-        assert.equal(await run(`systemd-analyze verify ${unit}.service ${unit}.socket 2>&1`), '');
+        // (A minimal system has no man to find the pages with.)
+        assert.equal(await run(`systemd-analyze verify --man=no ${unit}.service ${unit}.socket 2>&1`), '');
     });
 
     it(`is exposed by ${MOST_EXPOSED} at most, as systemd has it`, async (context) => {
