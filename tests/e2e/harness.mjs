@@ -141,6 +141,27 @@ export async function drive(service, clients, next, heed) {
     }));
 }
 
+// Asks for one path all the while that `action` takes, and says how often. No request may fail; what
+// else has to be true of an answer, `heed` asserts.
+export async function underLoad(service, clients, target, action, heed = () => {}) {
+    const answers = [];
+    let isOver = false;
+    const load = drive(service, clients, () => !isOver && target, (answer) => {
+        answers.push(answer);
+        heed(answer);
+    });
+    try {
+        await action();
+    } finally {
+        isOver = true;
+        await load;
+    }
+    const failed = answers.filter(({ status }) => status !== 200);
+    assert.deepEqual(failed.map(({ status, body }) => `${status} ${body}`), []);
+    assert.ok(answers.length > 100, `${answers.length} requests`);
+    return answers.length;
+}
+
 // Writes text to the web server as it is, but for the prefix of paths, and reads as many answers as
 // methods are named. An answer without a length, or bytes beyond the last answer, is an error.
 export function rawExchange(service, text, methods) {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { commandsOf } from './gateways/host.mjs';
+import { asUser, commandsOf } from './gateways/host.mjs';
 import { CERTIFICATE, assertTells } from './harness.mjs';
 import { bootMachine } from './machine.mjs';
 
@@ -15,8 +15,7 @@ const TOKEN = /^\{"rtmToken":"007/;
 async function customer(suexec) {
     const machine = await bootMachine();
     const { run } = machine;
-    const as = (command) => run(
-        'setpriv --reuid=alice --regid=alice --init-groups --reset-env sh -ec "$(cat)"', { input: command });
+    const as = asUser(machine, 'alice');
     await run('umask 077 && cp .env.example .env');
     await run(`tests/e2e/shared-host ${suexec}`);
     for (const command of commandsOf('shared-hosting', 'Five steps').slice(0, -1)) {

@@ -12,9 +12,6 @@ const MOST_COMMANDS = 5;
 // Apache closes the connection after some errors, whoever answered them.
 const apache = { closing: [400, 413, 500, 503] };
 
-// The systemd service is behind it, whose end and restart hosts.test.mjs tries.
-const service = { service: true };
-
 // What the pages say about rules of one's own, which forbid a channel here: `text` goes into `file`, behind
 // the line `below`, and `apply` makes it count.
 const nginxRule = (file, apply = 'nginx -t && systemctl reload nginx') => ({
@@ -37,14 +34,15 @@ const lighttpdRule = (file) => ({
 });
 
 // page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
-// before. user: who types the commands, if it is not root.
+// before. user: who types the commands, if it is not root. service: the systemd service is behind it, whose
+// end and restart hosts.test.mjs tries.
 const hosts = {
     'nginx-unix': {
-        ...service, ...nginxRule('/etc/nginx/agora-token/site-unix.conf'),
+        service: true, ...nginxRule('/etc/nginx/agora-token/site-unix.conf'),
         page: 'nginx', section: 'systemd and a Unix socket',
     },
     'nginx-tcp': {
-        ...service, ...nginxRule('/etc/nginx/agora-token/site-tcp.conf'),
+        service: true, ...nginxRule('/etc/nginx/agora-token/site-tcp.conf'),
         page: 'nginx', section: 'systemd and a TCP port',
     },
     'nginx-spawn-fcgi': {
@@ -55,33 +53,33 @@ const hosts = {
         ...nginxRule('/etc/nginx/agora-token/site-cgi.conf'), page: 'nginx', section: 'fcgiwrap',
     },
     'nginx-prefix': {
-        ...service, ...nginxRule('/etc/nginx/sites-available/default'),
+        service: true, ...nginxRule('/etc/nginx/sites-available/default'),
         page: 'nginx', section: 'Below a path of another site', prefix: '/agora',
         deviations: [[/^[^?]*%(00|(?![\da-f]{2}))/i, 400]],
     },
     'lighttpd-fastcgi': {
-        ...service, ...lighttpdRule('/etc/lighttpd/agora-token/fastcgi.conf'),
+        service: true, ...lighttpdRule('/etc/lighttpd/agora-token/fastcgi.conf'),
         page: 'lighttpd', section: 'FastCGI',
     },
     'lighttpd-cgi': {
         ...lighttpdRule('/etc/lighttpd/agora-token/cgi.conf'), page: 'lighttpd', section: 'Plain CGI',
     },
     caddy: {
-        ...service, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
+        service: true, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
         rule: {
             text: 'error /rtc/vip/* 403',
             file: '/etc/caddy/Caddyfile', below: '^http:// \\{', apply: 'systemctl reload caddy',
         },
     },
     haproxy: {
-        ...service, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024,
+        service: true, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024,
         rule: {
             text: 'http-request deny if { path,url_dec -m beg /rtc/vip/ }',
             file: '/etc/haproxy/haproxy.cfg', below: '^frontend ', apply: 'systemctl reload haproxy',
         },
     },
     'apache-proxy-fcgi': {
-        ...service, ...apache, ...apacheRule('/etc/apache2/agora-token/proxy-fcgi.conf'),
+        service: true, ...apache, ...apacheRule('/etc/apache2/agora-token/proxy-fcgi.conf'),
         page: 'apache', section: 'mod_proxy_fcgi',
     },
     'apache-fcgid': {
@@ -91,7 +89,7 @@ const hosts = {
         ...apache, ...apacheRule('/etc/apache2/agora-token/cgi.conf'), page: 'apache', section: 'Plain CGI',
     },
     'apache-prefix': {
-        ...service, ...apache, ...apacheRule('/etc/apache2/sites-available/000-default.conf'),
+        service: true, ...apache, ...apacheRule('/etc/apache2/sites-available/000-default.conf'),
         page: 'apache', section: 'Below a path of another site', prefix: '/agora', keptFor: 100,
         deviations: [[/^[^?]*%00/, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
     },
@@ -125,6 +123,10 @@ export function commandsOf(page, section) {
     return commands;
 }
 
+// A way to run commands as a user has it who has logged in.
+export const asUser = (machine, user) => (command) => machine.run(
+    `setpriv --reuid=${user} --regid=${user} --init-groups --reset-env sh -ec "$(cat)"`, { input: command });
+
 async function start({ page, section, prepare = ':', user }, { settings, dotenv }) {
     const machine = await bootMachine();
     try {
@@ -136,10 +138,9 @@ async function start({ page, section, prepare = ':', user }, { settings, dotenv 
         const commands = commandsOf(page, section);
         assert.match(commands.at(-1), /^curl /, `"${section}" in conf/${page}/README.md ends with a token`);
         await machine.run(prepare);
+        const type = user ? asUser(machine, user) : machine.run;
         for (const command of commands) {
-            output = user ? await machine.run(`setpriv --reuid=${user} --regid=${user} --init-groups --reset-env sh -ec "$(cat)"`,
-                { input: command })
-                : await machine.run(command);
+            output = await type(command);
         }
         assert.match(output, /Token":"007/, 'the last command prints a token');
     } catch (error) {

@@ -31,16 +31,6 @@ const kinds = {
                 ['--listen', `127.0.0.1:${port}`], { host: '127.0.0.1', port }));
         },
     },
-    'spawn-fcgi': {
-        fragments: ['responder.conf'],
-        keepalive: true,
-        start(context) {
-            const upstream = unixSocket(context.directory);
-            // -n: no fork, so the responder is our own child, with the socket on descriptor 0.
-            return startResponder(context, 'spawn-fcgi',
-                ['-n', '-s', upstream.path, '-M', '0666', '--', RESPONDER], upstream);
-        },
-    },
     fcgiwrap: {
         fragments: ['responder.conf', 'cgi.conf'],
         // fcgiwrap serves one connection per process: kept connections would starve the others.
