@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { gateways } from './gateways/host.mjs';
 import { GATEWAY, repository, startService, waitFor } from './harness.mjs';
 
-const { page, prefix = '', rule: { text, file, below, apply } } = gateways[GATEWAY];
+const { page, prefix = '', rule: { text, file, below, server } } = gateways[GATEWAY];
 
 const CHANNEL = 'vip';
 const SEGMENTS = ['rtc', CHANNEL, 'publisher', 'uid', '42'];
@@ -91,10 +91,11 @@ describe(`the rules of ${GATEWAY}`, () => {
         for (const target of same) {
             assert.ok(isToken(await ask(service, target)), `${target} without the rule`);
         }
+        // Restarted and not reloaded: after a reload, processes without the rule still answer for a while.
         await service.machine.run(
-            `cat >/run/rule && sed -Ei '\\%${below}%r /run/rule' ${file} && ${apply}`,
+            `cat >/run/rule && sed -Ei '\\%${below}%r /run/rule' ${file} && systemctl restart ${server}`,
             { input: `${text.replaceAll('/rtc/', `${prefix}/rtc/`)}\n` });
-        // (A server that restarts may not listen at once.)
+        // (lighttpd may not listen at once.)
         await waitFor('the rule to be applied',
             async () => / 403 /.test(await ask(service, plain).catch(() => '')));
 

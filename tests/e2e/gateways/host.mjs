@@ -13,23 +13,23 @@ const MOST_COMMANDS = 5;
 const apache = { closing: [400, 413, 500, 503] };
 
 // What the pages say about rules of one's own, which forbid a channel here: `text` goes into `file`, behind
-// the line `below`, and `apply` makes it count.
-const nginxRule = (file, apply = 'nginx -t && systemctl reload nginx') => ({
+// the line `below`, of the web server that systemd knows by the name `server`.
+const nginxRule = (file) => ({
     rule: {
         text: 'location ^~ /rtc/vip/ {\n    deny all;\n}',
-        file, below: 'include .*agora-token/(responder|prefix).conf', apply,
+        file, below: 'include .*agora-token/(responder|prefix).conf', server: 'nginx',
     },
 });
 const apacheRule = (file) => ({
     rule: {
         text: '<Location /rtc/vip/>\n    Require all denied\n</Location>',
-        file, below: 'Include .*agora-token/(common|prefix).conf', apply: 'service apache2 reload',
+        file, below: 'Include .*agora-token/(common|prefix).conf', server: 'apache2',
     },
 });
 const lighttpdRule = (file) => ({
     rule: {
         text: '$HTTP["url"] =~ "^/rtc/vip/" {\n    url.access-deny = ("")\n}',
-        file, below: '^include ', apply: 'systemctl restart lighttpd',
+        file, below: '^include ', server: 'lighttpd',
     },
 });
 
@@ -46,7 +46,7 @@ const hosts = {
         page: 'nginx', section: 'systemd and a TCP port',
     },
     'nginx-spawn-fcgi': {
-        ...nginxRule('/etc/nginx/agora-token/site-unix.conf', 'service nginx reload'),
+        ...nginxRule('/etc/nginx/agora-token/site-unix.conf'),
         page: 'nginx', section: 'spawn-fcgi',
     },
     'nginx-fcgiwrap': {
@@ -68,14 +68,14 @@ const hosts = {
         service: true, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
         rule: {
             text: 'error /rtc/vip/* 403',
-            file: '/etc/caddy/Caddyfile', below: '^http:// \\{', apply: 'systemctl reload caddy',
+            file: '/etc/caddy/Caddyfile', below: '^http:// \\{', server: 'caddy',
         },
     },
     haproxy: {
         service: true, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024,
         rule: {
             text: 'http-request deny if { path,url_dec -m beg /rtc/vip/ }',
-            file: '/etc/haproxy/haproxy.cfg', below: '^frontend ', apply: 'systemctl reload haproxy',
+            file: '/etc/haproxy/haproxy.cfg', below: '^frontend ', server: 'haproxy',
         },
     },
     'apache-proxy-fcgi': {
@@ -100,7 +100,7 @@ const hosts = {
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
         rule: {
             text: 'RewriteRule ^rtc/vip/ - [F]',
-            file: '/var/www/alice/public_html/.htaccess', below: '^RewriteEngine On', apply: ':',
+            file: '/var/www/alice/public_html/.htaccess', below: '^RewriteEngine On', server: 'apache2',
         },
     },
 };
