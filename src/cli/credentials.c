@@ -104,7 +104,17 @@ static int read_dotenv(const struct command *command, const struct values *value
     if (line > 0)
         return complain(command, "%s, line %d, can't be read: expected NAME=value",
                         show(agora_text_of(path)).text, line);
-    return line == 0 ? 0 : complain_failed(command, "out of memory");
+    if (line < 0)
+        return complain_failed(command, "out of memory");
+    const char *certificate = dotenv_get(dotenv, "APP_CERTIFICATE");
+    if (certificate && *certificate && file_is_exposed(path, NULL, 0)) {
+        struct shown shown = show(agora_text_of(path));
+        return complain(command,
+                        "%s holds APP_CERTIFICATE, and its mode lets other users read or change "
+                        "it; type: chmod 600 '%s'",
+                        shown.text, shown.text);
+    }
+    return 0;
 }
 
 int credentials_find(const struct command *command, const struct values *values, unsigned needs,

@@ -492,13 +492,18 @@ describe('credentials', () => {
     before(async () => {
         expected = await good(args);
         wrong = { APP_ID: OTHER, APP_CERTIFICATE: OTHER };
-        const write = (name, text) => fs.writeFileSync(path.join(directory, name), text);
+        const write = (name, text, mode = 0o640) => {
+            fs.writeFileSync(path.join(directory, name), text);
+            fs.chmodSync(path.join(directory, name), mode);
+        };
         write('id', `${APP_ID}\n`);
         write('certificate', `${CERTIFICATE}\r\n`);
         write('good.env', `APP_ID=${APP_ID}\nAPP_CERTIFICATE='${CERTIFICATE}'\n`);
-        write('files.env', 'APP_ID_FILE=id\nAPP_CERTIFICATE_FILE=certificate\n');
+        write('files.env', 'APP_ID_FILE=id\nAPP_CERTIFICATE_FILE=certificate\n', 0o644);
         write('broken.env', `APP_ID=${APP_ID}\nwhat is this\n`);
         write('short.env', `APP_ID=${APP_ID}\nAPP_CERTIFICATE=5CFd2fd1755d40ecb72977518be15d3\n`);
+        write('readable.env', `APP_CERTIFICATE=${CERTIFICATE}\n`, 0o604);
+        write('writable.env', `APP_CERTIFICATE=${CERTIFICATE}\n`, 0o620);
     });
 
     it('come from files that the environment names', async () => {
@@ -540,6 +545,8 @@ describe('credentials', () => {
         ['an env file that is missing', ['--env-file', 'nowhere'], CREDENTIALS, 'cannot read nowhere'],
         ['an env file that is malformed', ['--env-file', 'broken.env'], {}, 'broken.env, line 2'],
         ['an env file with a short certificate', ['--env-file', 'short.env'], {}, 'APP_CERTIFICATE does not hold', '31 characters'],
+        ['an env file that others can read', ['--env-file', 'readable.env'], CREDENTIALS, 'other users', "chmod 600 'readable.env'"],
+        ['an env file that the group can change', ['--env-file', 'writable.env'], CREDENTIALS, "chmod 600 'writable.env'"],
     ];
     for (const [name, more, env, ...tells] of complaints) {
         it(`complains of ${name}, and prints no secret`, async () => {
