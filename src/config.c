@@ -177,8 +177,7 @@ struct settings *settings_load(const char *dotenv_path, char error[static SETTIN
                  dotenv_path, line);
             goto out;
         }
-        const char *certificate = dotenv_get(&dotenv, "APP_CERTIFICATE");
-        if (certificate && *certificate && file_is_exposed(dotenv_path, error, SETTINGS_ERROR_MAX))
+        if (dotenv_is_exposed(&dotenv, dotenv_path, error, SETTINGS_ERROR_MAX))
             goto out;
     } else if (errno != ENOENT) {
         fail(error, "cannot read %s: %s", dotenv_path, strerror(errno));

@@ -2,9 +2,10 @@
 
 #include <ctype.h>
 #include <openssl/crypto.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "file.h"
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
@@ -145,6 +146,11 @@ const char *dotenv_get(const struct dotenv *dotenv, const char *name) {
         if (strcmp(dotenv->entries[i].name, name) == 0)
             return dotenv->entries[i].value;
     return NULL;
+}
+
+bool dotenv_is_exposed(const struct dotenv *dotenv, const char *path, char *error, size_t size) {
+    const char *certificate = dotenv_get(dotenv, "APP_CERTIFICATE");
+    return certificate && *certificate && file_is_exposed(path, error, size);
 }
 
 void dotenv_free(struct dotenv *dotenv) {

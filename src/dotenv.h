@@ -2,6 +2,7 @@
 #ifndef DOTENV_H
 #define DOTENV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct dotenv_entry {
@@ -30,6 +31,10 @@ int dotenv_parse(const char *text, struct dotenv *out);
 
 /* NULL when the name does not stand in the file. */
 const char *dotenv_get(const struct dotenv *dotenv, const char *name);
+
+/* Whether the file at path, which this was read from, holds the certificate and lets others read or
+ * change it; error is as file_is_exposed has it. */
+bool dotenv_is_exposed(const struct dotenv *dotenv, const char *path, char *error, size_t size);
 
 /* Wipes the values, as secrets are among them, and frees. */
 void dotenv_free(struct dotenv *dotenv);

@@ -12,8 +12,7 @@ enum { FILE_ROOM = 64 * 1024 };
 bool file_read(const char *path, char text[static FILE_ROOM]);
 
 /* Whether the mode of a file lets anybody read it who is neither its owner nor of its group, or
- * anybody but its owner change it. A sentence in error, if it has a size, then says so, and what to
- * type. */
+ * anybody but its owner change it. A sentence in error then says so, and what to type. */
 bool file_is_exposed(const char *path, char *error, size_t size);
 
 #endif

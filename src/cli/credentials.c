@@ -12,6 +12,8 @@
 
 static const char env_file_default[] = ".env";
 
+enum { EXPOSED_MAX = 512 };
+
 /* One credential and everywhere it may come from, the first that has it winning. */
 struct source {
     const char *name; /* in the environment; NAME_FILE holds a path */
@@ -106,15 +108,9 @@ static int read_dotenv(const struct command *command, const struct values *value
                         show(agora_text_of(path)).text, line);
     if (line < 0)
         return complain_failed(command, "out of memory");
-    const char *certificate = dotenv_get(dotenv, "APP_CERTIFICATE");
-    if (certificate && *certificate && file_is_exposed(path, NULL, 0)) {
-        struct shown shown = show(agora_text_of(path));
-        return complain(command,
-                        "%s holds APP_CERTIFICATE, and its mode lets other users read or change "
-                        "it; type: chmod 600 '%s'",
-                        shown.text, shown.text);
-    }
-    return 0;
+    char error[EXPOSED_MAX];
+    return dotenv_is_exposed(dotenv, path, error, sizeof error) ? complain(command, "%s", error)
+                                                                : 0;
 }
 
 int credentials_find(const struct command *command, const struct values *values, unsigned needs,

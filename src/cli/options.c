@@ -56,10 +56,14 @@ const struct option_spec options_rtc[] = {
 
 /* Messages. */
 
+enum { MESSAGE_MAX = 2048 };
+
 __attribute__((format(printf, 2, 0))) static void
 print_complaint(const struct command *command, const char *format, va_list arguments) {
+    char message[MESSAGE_MAX];
+    vsnprintf(message, sizeof message, format, arguments);
     fprintf(stderr, "agora-token %s: ", command->name);
-    vfprintf(stderr, format, arguments);
+    show_text(stderr, agora_text_of(message));
     fputc('\n', stderr);
 }
 

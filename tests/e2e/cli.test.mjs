@@ -503,6 +503,7 @@ describe('credentials', () => {
         write('broken.env', `APP_ID=${APP_ID}\nwhat is this\n`);
         write('short.env', `APP_ID=${APP_ID}\nAPP_CERTIFICATE=5CFd2fd1755d40ecb72977518be15d3\n`);
         write('readable.env', `APP_CERTIFICATE=${CERTIFICATE}\n`, 0o604);
+        write('a\u001b[2J.env', `APP_CERTIFICATE=${CERTIFICATE}\n`, 0o604);
         write('writable.env', `APP_CERTIFICATE=${CERTIFICATE}\n`, 0o620);
     });
 
@@ -545,8 +546,9 @@ describe('credentials', () => {
         ['an env file that is missing', ['--env-file', 'nowhere'], CREDENTIALS, 'cannot read nowhere'],
         ['an env file that is malformed', ['--env-file', 'broken.env'], {}, 'broken.env, line 2'],
         ['an env file with a short certificate', ['--env-file', 'short.env'], {}, 'APP_CERTIFICATE does not hold', '31 characters'],
-        ['an env file that others can read', ['--env-file', 'readable.env'], CREDENTIALS, 'other users', "chmod 600 'readable.env'"],
-        ['an env file that the group can change', ['--env-file', 'writable.env'], CREDENTIALS, "chmod 600 'writable.env'"],
+        ['an env file that others can read', ['--env-file', 'readable.env'], CREDENTIALS, 'mode 0604', `chmod 600 '${directory}/readable.env'`],
+        ['an env file that the group can change', ['--env-file', 'writable.env'], CREDENTIALS, 'mode 0620', `chmod 600 '${directory}/writable.env'`],
+        ['such a file with an escape sequence in its name', ['--env-file', 'a\u001b[2J.env'], CREDENTIALS, "/a\\x1b[2J.env'"],
     ];
     for (const [name, more, env, ...tells] of complaints) {
         it(`complains of ${name}, and prints no secret`, async () => {

@@ -46,8 +46,7 @@ const hosts = {
         page: 'nginx', section: 'systemd and a TCP port',
     },
     'nginx-spawn-fcgi': {
-        ...nginxRule('/etc/nginx/agora-token/site-unix.conf'),
-        page: 'nginx', section: 'spawn-fcgi',
+        ...nginxRule('/etc/nginx/agora-token/site-unix.conf'), page: 'nginx', section: 'spawn-fcgi',
     },
     'nginx-fcgiwrap': {
         ...nginxRule('/etc/nginx/agora-token/site-cgi.conf'), page: 'nginx', section: 'fcgiwrap',
