@@ -10,7 +10,10 @@
 #include "dotenv.h"
 #include "file.h"
 
-enum { NAME_MAX_LENGTH = 64 };
+enum {
+    NAME_MAX_LENGTH = 64,
+    PATIENCE_MS = 2000, /* with a secret that is a named pipe, while the service stands still */
+};
 
 enum kind { HEX_ID, TEXT, NUMBER, LEVEL };
 
@@ -55,8 +58,8 @@ static bool parse_number(const struct setting *setting, const char *value, unsig
     else
         number = (unsigned long)setting->most + 1;
     if (number < setting->least || number > setting->most)
-        return fail(error, "%s is '%.32s': expected a whole number from %u to %u", setting->name,
-                    value, setting->least, setting->most);
+        return fail(error, "%s is '%.64s': expected a whole number from %u to %u", setting->name,
+                    log_harmless(value), setting->least, setting->most);
     *out = (unsigned)number;
     return true;
 }
@@ -83,8 +86,8 @@ static bool parse(const struct setting *setting, const char *value, struct setti
         return parse_number(setting, value, (unsigned *)(void *)field, error);
     case LEVEL:
         return log_level_from_name(value, (enum log_level *)(void *)field) ||
-               fail(error, "%s is '%.32s': expected error, warning, info or debug", setting->name,
-                    value);
+               fail(error, "%s is '%.64s': expected error, warning, info or debug", setting->name,
+                    log_harmless(value));
     }
     return false;
 }
@@ -105,8 +108,9 @@ static bool take(const struct setting *setting, const char *direct, const char *
          * that runs CGI programs may do so for many. */
         if (getenv("GATEWAY_INTERFACE") && file_is_exposed(path, error, SETTINGS_ERROR_MAX))
             return false;
-        if (!file_read(path, content))
-            return fail(error, "%s_FILE: cannot read %s: %s", setting->name, path, strerror(errno));
+        if (!file_read(path, PATIENCE_MS, content))
+            return fail(error, "%s_FILE: cannot read %s: %s", setting->name, log_harmless(path),
+                        strerror(errno));
         size_t length = strlen(content);
         while (length > 0 && strchr(" \t\r\n", content[length - 1]))
             content[--length] = '\0';
@@ -169,7 +173,7 @@ struct settings *settings_load(const char *dotenv_path, char error[static SETTIN
         goto out;
     }
 
-    if (file_read(dotenv_path, content)) {
+    if (file_read(dotenv_path, PATIENCE_MS, content)) {
         int line = dotenv_parse(content, &dotenv);
         if (line != 0) {
             fail(error,

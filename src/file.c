@@ -1,21 +1,37 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool file_read(const char *path, char text[static FILE_ROOM]) {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    setvbuf(file, NULL, _IONBF, 0); /* a buffer would keep a copy that nobody wipes */
-    size_t length = fread(text, 1, FILE_ROOM - 1, file);
-    int failed = ferror(file) ? errno : length == FILE_ROOM - 1 ? EFBIG : 0;
-    fclose(file);
+/* Opening a named pipe waits for a writer, and reading it for what that writes; so neither does. */
+static ssize_t read_some(int fd, int patience_ms, char *text, size_t size) {
+    struct pollfd file = {.fd = fd, .events = POLLIN};
+    int ready = poll(&file, 1, patience_ms);
+    if (ready == 0)
+        errno = ETIME;
+    return ready == 1 ? read(fd, text, size) : -1;
+}
+
+bool file_read(const char *path, int patience_ms, char text[static FILE_ROOM]) {
+    size_t length = 0;
+    ssize_t got = -1;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    while (fd >= 0 && length < FILE_ROOM - 1) {
+        got = read_some(fd, patience_ms, text + length, FILE_ROOM - 1 - length);
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
     text[length] = '\0';
+    int failed = got < 0 ? errno : got > 0 ? EFBIG : 0;
+    if (fd >= 0)
+        close(fd);
     errno = failed;
     return failed == 0;
 }

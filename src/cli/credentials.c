@@ -9,10 +9,14 @@
 #include "cli/show.h"
 #include "dotenv.h"
 #include "file.h"
+#include "log.h"
 
 static const char env_file_default[] = ".env";
 
-enum { EXPOSED_MAX = 512 };
+enum {
+    EXPOSED_MAX = 512,
+    NO_LIMIT = -1, /* <(command) may have to ask for a passphrase first */
+};
 
 /* One credential and everywhere it may come from, the first that has it winning. */
 struct source {
@@ -41,9 +45,9 @@ static int take(const struct command *command, const struct source *source, cons
 
 static int take_file(const struct command *command, const struct source *source, const char *where,
                      const char *path, char *room) {
-    if (!file_read(path, room))
-        return complain(command, "%s: cannot read %s: %s", where, show(agora_text_of(path)).text,
-                        strerror(errno));
+    if (!file_read(path, NO_LIMIT, room))
+        return complain(command, "%s: cannot read %s: %s", where,
+                        show(agora_text_of(log_harmless(path))).text, strerror(errno));
     return take(command, source, where, room);
 }
 
@@ -96,10 +100,10 @@ static int find(const struct command *command, const struct source *source,
 static int read_dotenv(const struct command *command, const struct values *values, char *room,
                        struct dotenv *dotenv) {
     const char *path = values->env_file ? values->env_file : env_file_default;
-    if (!file_read(path, room)) {
+    if (!file_read(path, NO_LIMIT, room)) {
         if (errno == ENOENT && !values->env_file)
             return 0;
-        return complain(command, "cannot read %s: %s", show(agora_text_of(path)).text,
+        return complain(command, "cannot read %s: %s", show(agora_text_of(log_harmless(path))).text,
                         strerror(errno));
     }
     int line = dotenv_parse(room, dotenv);

@@ -219,6 +219,15 @@ describe('settings', () => {
             ['WORKERS negative', { ...SECRETS, WORKERS: '-1' }, /WORKERS.*-1/],
             ['REQUEST_TIMEOUT not a number', { ...SECRETS, REQUEST_TIMEOUT: '1s' },
                 /REQUEST_TIMEOUT.*1s/],
+            // A secret that got into the wrong place is not told from there either.
+            ...[CERTIFICATE, CERTIFICATE.slice(1), `${CERTIFICATE}\n`, ` ${CERTIFICATE}`].flatMap((secret) => [
+                ['a certificate for its file', { APP_ID, APP_CERTIFICATE_FILE: secret },
+                    /APP_CERTIFICATE_FILE.*not shown/],
+                ['a certificate for a number', { ...SECRETS, WORKERS: secret },
+                    /WORKERS.*not shown.*0 to 256/],
+                ['a certificate for a level', { ...SECRETS, LOG_LEVEL: secret },
+                    /LOG_LEVEL.*not shown.*debug/],
+            ]),
         ];
 
         async function assertRefused(args, env, dotenv, tells) {
