@@ -1,4 +1,5 @@
 /* The service: reads options and settings, finds out how it was started, and calls the gateway. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,18 +46,29 @@ static const struct option options[] = {
     {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
 };
 
+/* A process manager may start a responder with standard output and error closed (FastCGI 1.0,
+ * section 2.2). The next connection would else have such a descriptor, and get the log. */
+static void occupy_standard_descriptors(void) {
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 static bool is_cgi(void) {
     return getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD");
 }
 
+/* Takes over the caller's hold of the settings. */
 static int serve_fastcgi(struct settings *settings, struct listener *listener,
                          const char *address) {
-    if (address) {
-        char error[LISTENER_ERROR_MAX];
-        if (!listener_open(listener, address, error)) {
-            log_line(LOG_ERROR, "--listen: %s", error);
-            return EXIT_FAILURE;
-        }
+    char error[LISTENER_ERROR_MAX];
+    if (address && !listener_open(listener, address, error)) {
+        log_line(LOG_ERROR, "--listen: %s", error);
+        settings_release(settings);
+        return EXIT_FAILURE;
     }
     log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on %s",
              address ? address : "the socket that it was started with");
@@ -64,6 +76,7 @@ static int serve_fastcgi(struct settings *settings, struct listener *listener,
 }
 
 int main(int argc, char **argv) {
+    occupy_standard_descriptors();
     const char *address = NULL;
     bool check = false;
     /* A web server passes a query without = as arguments (RFC 3875, section 4.4), and strangers
@@ -105,6 +118,8 @@ int main(int argc, char **argv) {
     }
 
     bool cgi = !address && !inherited && !check;
+    if (!cgi && !check)
+        fastcgi_hold_signals();
     char error[SETTINGS_ERROR_MAX];
     struct settings *settings = settings_load(cgi ? settings_cgi_file() : SETTINGS_DOTENV, error);
     if (!settings) {
@@ -113,13 +128,13 @@ int main(int argc, char **argv) {
     }
     log_set_level(settings->log_level);
 
+    if (!cgi && !check)
+        return serve_fastcgi(settings, &listener, address);
     int status = EXIT_SUCCESS;
     if (check)
         settings_print(settings, stdout);
-    else if (cgi)
-        status = cgi_serve(settings);
     else
-        status = serve_fastcgi(settings, &listener, address);
+        status = cgi_serve(settings);
     settings_release(settings);
     return status;
 }

@@ -1,9 +1,6 @@
 /* The life of the responder: start workers, accept connections for them, stop on a signal. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,9 +11,9 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "gateway/clock.h"
 #include "gateway/codec.h"
 #include "gateway/gateway.h"
 #include "gateway/notify.h"
@@ -24,19 +21,22 @@
 #include "log.h"
 
 enum {
-    DESCRIPTORS_ELSE = 64, /* what the process needs beside connections, with some to spare */
+    DESCRIPTORS_ELSE = 64,  /* what the process needs beside connections, with some to spare ... */
+    DESCRIPTORS_WORKER = 2, /* ... and each worker */
     ACCEPTS_AT_ONCE = 64,
     EXHAUSTED_PAUSE_MS = 100,
+    COMPLAINT_PAUSE_MS = 10000,
+    LAST_ACCEPTS_MS = 300,
+    LAST_ACCEPTS_PAUSE_MS = 5,
 };
 
 struct server {
     struct settings *settings;
     struct listener *listener;
     int signal_fd;
-    int wake_fd;         /* a worker has closed a connection ... */
-    atomic_bool is_full; /* ... while there was no room for another */
-    unsigned max_connections;
-    time_t complained_at;
+    struct limit limit;
+    bool is_draining;
+    int64_t complained_until;
     unsigned worker_count;
     struct worker **workers;
 };
@@ -48,14 +48,21 @@ static unsigned core_count(void) {
     return (unsigned)CPU_COUNT(&cores);
 }
 
-/* How many connections the descriptors of this process allow, at most `wanted`. */
-static unsigned connections_possible(unsigned wanted) {
+static unsigned workers_wanted(const struct settings *settings) {
+    return settings->workers > 0 ? settings->workers : core_count();
+}
+
+/* How many connections the descriptors of this process allow, at most those wanted. */
+static unsigned connections_possible(const struct settings *settings) {
+    unsigned wanted = settings->max_connections;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return wanted;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    const rlim_t otherwise_needed = DESCRIPTORS_ELSE;
+    const struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit = raised;
+    const rlim_t otherwise_needed =
+        DESCRIPTORS_ELSE + DESCRIPTORS_WORKER * (rlim_t)workers_wanted(settings);
     rlim_t possible = limit.rlim_cur > 2 * otherwise_needed ? limit.rlim_cur - otherwise_needed
                                                             : limit.rlim_cur / 2;
     if (possible >= wanted)
@@ -65,16 +72,25 @@ static unsigned connections_possible(unsigned wanted) {
     return (unsigned)possible;
 }
 
-/* Signals come as something to read, and to this thread alone. */
-static int open_signals(void) {
+static sigset_t heeded_signals(void) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1); /* how FastCGI process managers ask for a soft stop */
+    return signals;
+}
+
+void fastcgi_hold_signals(void) {
+    const sigset_t signals = heeded_signals();
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* Signals come as something to read, and to this thread alone. */
+static int open_signals(void) {
+    const sigset_t signals = heeded_signals();
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -93,23 +109,23 @@ static struct worker *least_loaded(const struct server *server) {
     return least;
 }
 
-/* At most once in ten seconds, as the same error comes with every connection. */
+/* Not every time, as the same error comes with every connection. */
 static void complain(struct server *server, int error) {
-    time_t now = time(NULL);
-    if (now - server->complained_at < 10)
+    int64_t now = monotonic_ms();
+    if (now < server->complained_until)
         return;
-    server->complained_at = now;
+    server->complained_until = now + COMPLAINT_PAUSE_MS;
     log_line(LOG_ERROR, "cannot accept connections: %s", strerror(error));
 }
 
 /* Tells the workers to wake this thread, and then looks again: one may have dropped a connection
  * just before it was told. */
 static bool is_full(struct server *server) {
-    if (connection_count(server) < server->max_connections)
+    if (server->is_draining || connection_count(server) < server->limit.connections)
         return false;
-    atomic_store(&server->is_full, true);
-    bool full = connection_count(server) >= server->max_connections;
-    atomic_store(&server->is_full, full);
+    atomic_store(&server->limit.is_reached, true);
+    bool full = connection_count(server) >= server->limit.connections;
+    atomic_store(&server->limit.is_reached, full);
     return full;
 }
 
@@ -121,8 +137,6 @@ static bool accept_waiting(struct server *server, unsigned most) {
             return true;
         int fd = accept4(server->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            int one = 1;
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
             worker_add(least_loaded(server), fd);
         } else if (errno == EAGAIN) {
             return true;
@@ -164,10 +178,10 @@ static void reload(struct server *server) {
 static void accept_loop(struct server *server) {
     bool exhausted = false;
     for (;;) {
-        bool accepting = !exhausted && !atomic_load(&server->is_full);
+        bool accepting = !exhausted && !atomic_load(&server->limit.is_reached);
         struct pollfd fds[] = {
             {.fd = server->signal_fd, .events = POLLIN},
-            {.fd = server->wake_fd, .events = POLLIN},
+            {.fd = server->limit.wake_fd, .events = POLLIN},
             {.fd = accepting ? server->listener->fd : -1, .events = POLLIN},
         };
         poll(fds, 3, exhausted ? EXHAUSTED_PAUSE_MS : -1);
@@ -181,10 +195,10 @@ static void accept_loop(struct server *server) {
         }
         if (fds[1].revents) {
             eventfd_t ignored;
-            eventfd_read(server->wake_fd, &ignored);
+            eventfd_read(server->limit.wake_fd, &ignored);
         }
-        if (connection_count(server) < server->max_connections)
-            atomic_store(&server->is_full, false);
+        if (connection_count(server) < server->limit.connections)
+            atomic_store(&server->limit.is_reached, false);
         if (fds[2].revents)
             exhausted = !accept_waiting(server, ACCEPTS_AT_ONCE);
     }
@@ -199,10 +213,10 @@ static bool start_codec(void) {
 }
 
 static bool start_workers(struct server *server) {
-    unsigned wanted = server->settings->workers > 0 ? server->settings->workers : core_count();
+    unsigned wanted = workers_wanted(server->settings);
     server->workers = calloc(wanted, sizeof(struct worker *));
     while (server->workers && server->worker_count < wanted) {
-        struct worker *worker = worker_start(server->settings, server->wake_fd, &server->is_full);
+        struct worker *worker = worker_start(server->settings, &server->limit);
         if (!worker)
             return false;
         server->workers[server->worker_count++] = worker;
@@ -210,44 +224,54 @@ static bool start_workers(struct server *server) {
     return server->workers != NULL;
 }
 
-static void stop_workers(struct server *server) {
+static void end_workers(struct server *server) {
     for (unsigned i = 0; i < server->worker_count; i++)
-        worker_stop(server->workers[i]);
+        worker_end(server->workers[i]);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
     free(server->workers);
 }
 
+/* Those who have connected by now were accepted as far as they can see. Where descriptors are
+ * short, the idle connections that the workers close make room for them. Neither a flood of new
+ * ones nor the lack of room puts off the end for long. */
+static void drain(struct server *server) {
+    notify("STOPPING=1");
+    listener_remove_file(server->listener);
+    server->is_draining = true;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_drain(server->workers[i]);
+    int64_t until = monotonic_ms() + LAST_ACCEPTS_MS;
+    while (!accept_waiting(server, SOMAXCONN) && monotonic_ms() < until)
+        poll(NULL, 0, LAST_ACCEPTS_PAUSE_MS);
+    log_line(LOG_INFO, "stopping: %u connections", connection_count(server));
+}
+
 int fastcgi_serve(struct settings *settings, struct listener *listener) {
     int status = EXIT_FAILURE;
     struct server server = {
-        .settings = settings_hold(settings),
+        .settings = settings,
         .listener = listener,
         .signal_fd = open_signals(),
-        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-        .max_connections = connections_possible(settings->max_connections),
+        .limit = {.connections = connections_possible(settings),
+                  .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)},
     };
     int flags = fcntl(listener->fd, F_GETFL);
-    if (server.signal_fd < 0 || server.wake_fd < 0 || flags < 0 ||
+    if (server.signal_fd < 0 || server.limit.wake_fd < 0 || flags < 0 ||
         fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !start_codec() ||
         !start_workers(&server)) {
         log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
     } else {
         log_line(LOG_INFO, "ready: %u workers, up to %u connections", server.worker_count,
-                 server.max_connections);
+                 server.limit.connections);
         notify("READY=1");
         accept_loop(&server);
-        notify("STOPPING=1");
-        /* Those that have connected by now were accepted as far as they can see. */
-        listener_remove_file(listener);
-        server.max_connections = UINT_MAX;
-        accept_waiting(&server, UINT_MAX);
-        log_line(LOG_INFO, "stopping: %u connections", connection_count(&server));
+        drain(&server);
         status = EXIT_SUCCESS;
     }
     listener_close(listener);
-    stop_workers(&server);
-    close(server.wake_fd);
+    end_workers(&server);
+    close(server.limit.wake_fd);
     close(server.signal_fd);
     settings_release(server.settings);
     if (status == EXIT_SUCCESS)

@@ -12,11 +12,16 @@
  * exit status of the process. */
 int cgi_serve(const struct settings *settings);
 
+/* Keeps the signals that fastcgi_serve heeds until it does. To be called with one thread running.
+ */
+void fastcgi_hold_signals(void);
+
 /*
- * Serves FastCGI requests from a listening socket. On SIGHUP reads the settings again, for requests
- * to come, and keeps the old ones if the new are wrong. On SIGTERM, SIGINT or SIGUSR1 answers what
- * has begun, closes the listener and returns within two seconds. To be called with one thread
- * running. Returns the exit status of the process.
+ * Serves FastCGI requests from a listening socket. Takes over the caller's hold of the settings, so
+ * that a secret which is no longer in use is wiped. On SIGHUP reads them again, for requests to
+ * come, and keeps the old ones if the new are wrong. On SIGTERM, SIGINT or SIGUSR1 answers what has
+ * begun, closes the listener and returns within two seconds. To be called after
+ * fastcgi_hold_signals. Returns the exit status of the process.
  */
 int fastcgi_serve(struct settings *settings, struct listener *listener);
 

@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -35,10 +38,21 @@ static int activated(void) {
     return ours && is_listening(FIRST) ? FIRST : -1;
 }
 
+/* What connections inherit: answers go out at once, and a peer that is gone for good is found out,
+ * as an idle one would else be kept for ever. Of no effect on a Unix socket. */
+static void prepare_tcp(int fd) {
+    const int on = 1;
+    const int idle_seconds = 60;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+}
+
 bool listener_inherit(struct listener *listener) {
     *listener = (struct listener){.fd = activated()};
     if (listener->fd < 0 && is_listening(STDIN_FILENO))
         listener->fd = STDIN_FILENO;
+    prepare_tcp(listener->fd);
     return listener->fd >= 0 && fcntl(listener->fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
@@ -70,6 +84,23 @@ static bool bind_unix(int fd, const struct sockaddr_un *name) {
            bind(fd, (const struct sockaddr *)name, sizeof *name) == 0;
 }
 
+/*
+ * Between bind and listen a file looks as if it had been left behind. So that two which start at
+ * once do not take each other's, they go one after the other: each locks the directory, which
+ * leaves nothing behind. Whoever keeps such a lock for long has it for another purpose.
+ */
+static int lock_directory(const struct sockaddr_un *name) {
+    enum { ATTEMPTS = 100, PAUSE_MS = 10 };
+    struct sockaddr_un copy = *name;
+    int fd = open(dirname(copy.sun_path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < ATTEMPTS && fd >= 0; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            break;
+        poll(NULL, 0, PAUSE_MS);
+    }
+    return fd;
+}
+
 static int open_unix(const char *path, char *error) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     if (*path == '\0' || strlen(path) >= sizeof name.sun_path) {
@@ -80,13 +111,16 @@ static int open_unix(const char *path, char *error) {
     }
     memcpy(name.sun_path, path, strlen(path) + 1);
 
+    int lock = lock_directory(&name);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind_unix(fd, &name) && listen(fd, SOMAXCONN) == 0)
-        return fd;
-    snprintf(error, LISTENER_ERROR_MAX, "'unix:%s': %s", path, strerror(errno));
-    if (fd >= 0)
+    bool listens = fd >= 0 && bind_unix(fd, &name) && listen(fd, SOMAXCONN) == 0;
+    if (!listens)
+        snprintf(error, LISTENER_ERROR_MAX, "'unix:%s': %s", path, strerror(errno));
+    if (!listens && fd >= 0)
         close(fd);
-    return -1;
+    if (lock >= 0)
+        close(lock);
+    return listens ? fd : -1;
 }
 
 /* getaddrinfo takes any number and cuts it to 16 bits. */
@@ -121,19 +155,16 @@ static int open_tcp(const char *address, char *error) {
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", address, gai_strerror(status));
         return -1;
     }
-    /* Connections inherit the latter two, which tell of a peer that is gone for good: an idle one
-     * would else be kept for ever. */
     int one = 1;
     int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){60}, sizeof(int)) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", address, strerror(errno));
         if (fd >= 0)
             close(fd);
         fd = -1;
     }
+    prepare_tcp(fd);
     freeaddrinfo(found);
     return fd;
 }

@@ -56,9 +56,9 @@ enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit) {
     size_t at = 0;
     size_t id = 0;
     enum phase phase = AT_BEGIN;
+    *unit = 0;
     while (at < length) {
         const uint8_t *record = data + at;
-        *unit = length;
         if (record[VERSION] != VERSION_1)
             return RECORD_BROKEN;
         if (length - at < HEADER_LENGTH || length - at < record_length(record))
@@ -69,6 +69,8 @@ enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit) {
         *unit = at;
         if (id == 0)
             return RECORD_MANAGEMENT;
+        if (phase == AT_BEGIN && record[TYPE] == ABORT_REQUEST)
+            return RECORD_LATE_ABORT;
         if (!is_expected(record, phase, id))
             return RECORD_BROKEN;
 

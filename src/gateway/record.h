@@ -12,10 +12,12 @@ enum record_kind {
     RECORD_PARTIAL,    /* not all is there yet */
     RECORD_REQUEST,    /* a whole request, up to the empty FCGI_STDIN that ends it */
     RECORD_MANAGEMENT, /* one record of a management type */
+    RECORD_LATE_ABORT, /* one that ends a request which has been answered */
     RECORD_BROKEN,     /* no FastCGI, records out of order, parameters longer than they can be */
 };
 
-/* What data begins with, and for all kinds but RECORD_PARTIAL of how many bytes it is. */
+/* What data begins with, and how many bytes of it that is; of RECORD_PARTIAL, how many its whole
+ * records are. */
 enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit);
 
 /*

@@ -16,9 +16,9 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "gateway/clock.h"
 #include "gateway/codec.h"
 #include "gateway/record.h"
 #include "log.h"
@@ -61,21 +61,23 @@ struct connection {
     enum then then; /* WRITING: what comes after */
 };
 
+enum stage { SERVING, DRAINING, ENDING };
+
 struct worker {
     pthread_t thread;
     int epoll_fd;
-    int told_fd; /* an eventfd: next_settings or stopping has changed */
-    int wake_fd;
-    const _Atomic bool *watched;
-    atomic_uint load;
+    int told_fd;                        /* an eventfd: one of the three below has changed */
     _Atomic(struct connection *) added; /* handed over, not yet seen by the thread */
     _Atomic(struct settings *) next_settings;
-    atomic_bool stopping;
+    _Atomic enum stage stage;
+    const struct limit *limit;
+    atomic_uint load;
 
     /* The thread's own. */
     struct connection *connections;
     struct settings *settings;
     bool draining;
+    int64_t drained_at;
     int64_t now; /* milliseconds of the monotonic clock */
     int64_t sweep_at;
     unsigned timed; /* connections whose state has a deadline */
@@ -84,12 +86,6 @@ struct worker {
     struct buffer out;
     uint8_t in[READ_AT_ONCE];
 };
-
-static int64_t monotonic_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int64_t request_timeout_ms(const struct worker *worker) {
     return (int64_t)worker->settings->request_timeout * 1000;
@@ -133,8 +129,8 @@ static void drop(struct worker *worker, struct connection *connection) {
     close(connection->fd);
     free(connection);
     atomic_fetch_sub(&worker->load, 1);
-    if (atomic_load(worker->watched))
-        eventfd_write(worker->wake_fd, 1);
+    if (atomic_load(&worker->limit->is_reached))
+        eventfd_write(worker->limit->wake_fd, 1);
 }
 
 /* Edge-triggered: what happens wakes the worker once, not for as long as it lasts. */
@@ -166,9 +162,10 @@ static bool finish_answer(struct worker *worker, struct connection *connection, 
         set_state(worker, connection, LINGERING, LINGER_MS);
         return throw_away(worker, connection);
     }
-    if (then == CLOSE || worker->draining)
+    bool has_begun_another = connection->unread.length > 0;
+    if (then == CLOSE || (worker->draining && !has_begun_another))
         return false;
-    set_state(worker, connection, connection->unread.length > 0 ? READING : ANSWERED,
+    set_state(worker, connection, has_begun_another ? READING : ANSWERED,
               request_timeout_ms(worker));
     return true;
 }
@@ -214,25 +211,43 @@ static enum then answer_next(struct worker *worker, const uint8_t *data, size_t 
                              size_t *unit) {
     struct buffer *out = &worker->out;
     switch (record_next(data, length, unit)) {
-    case RECORD_PARTIAL:
-        if (length < REQUEST_MAX) {
-            *unit = 0;
+    case RECORD_PARTIAL: {
+        size_t whole = *unit;
+        *unit = length < REQUEST_MAX ? 0 : length;
+        if (*unit == 0)
             return KEEP;
-        }
-        *unit = length;
-        if (!record_parameters_are_sound(data, length))
+        if (!record_parameters_are_sound(data, whole))
             return CLOSE;
-        codec_answer(&worker->codec, data, length, true, out);
+        codec_answer(&worker->codec, data, whole, true, out);
         return LINGER;
+    }
     case RECORD_REQUEST:
         return codec_answer(&worker->codec, data, *unit, false, out) ? KEEP : CLOSE;
     case RECORD_MANAGEMENT:
-        record_answer_management(data, *unit, worker->settings->max_connections, out);
+        record_answer_management(data, *unit, worker->limit->connections, out);
+        return KEEP;
+    case RECORD_LATE_ABORT:
         return KEEP;
     case RECORD_BROKEN:
         break;
     }
     return CLOSE;
+}
+
+/* Keeps what follows the whole requests: the end of unread itself, or of what was just read. */
+static bool keep_rest(struct worker *worker, struct connection *connection, const uint8_t *rest,
+                      size_t length) {
+    struct buffer *unread = &connection->unread;
+    if (length == 0) {
+        let_go(worker, unread);
+        return true;
+    }
+    if (unread->length == 0)
+        return keep(worker, unread, rest, length);
+    if (unread->length > length)
+        memmove(unread->data, rest, length);
+    unread->length = length;
+    return true;
 }
 
 /* Answers all that is whole in data, in one go, and keeps what follows. */
@@ -249,18 +264,18 @@ static bool answer(struct worker *worker, struct connection *connection, const u
         at += unit;
     }
 
-    struct buffer unread = connection->unread;
-    connection->unread = (struct buffer){0};
-    bool kept =
-        then != KEEP || at == length || keep(worker, &connection->unread, data + at, length - at);
-    let_go(worker, &unread);
+    bool kept = keep_rest(worker, connection, data + at, then == KEEP ? length - at : 0);
     if (!kept || worker->out.failed || (worker->out.length == 0 && then != KEEP))
         return false;
     if (worker->out.length > 0)
         return send_answer(worker, connection, then);
-    if (connection->state != READING)
+    /* No answer: the request is not whole yet, or what came was no request. */
+    bool has_begun = connection->unread.length > 0;
+    if (has_begun && connection->state != READING)
         set_state(worker, connection, READING, request_timeout_ms(worker));
-    return true;
+    if (!has_begun && connection->state == READING)
+        set_state(worker, connection, IDLE, 0);
+    return has_begun || !worker->draining;
 }
 
 static bool read_requests(struct worker *worker, struct connection *connection) {
@@ -301,6 +316,11 @@ static void adopt_added(struct worker *worker) {
         if (connection->next)
             connection->next->link = &connection->next;
         worker->connections = connection;
+        if (!watch(worker, connection, EPOLL_CTL_ADD, 0)) {
+            log_line(LOG_ERROR, "a connection was closed: it can't be watched: %s",
+                     strerror(errno));
+            drop(worker, connection);
+        }
     }
 }
 
@@ -338,6 +358,7 @@ static bool is_between_requests(const struct connection *connection) {
  * it may stay for that. */
 static void begin_draining(struct worker *worker) {
     worker->draining = true;
+    worker->drained_at = worker->now + DRAIN_MS;
     for (struct connection *connection = worker->connections, *next; connection;
          connection = next) {
         next = connection->next;
@@ -355,26 +376,34 @@ static void take_settings(struct worker *worker) {
     settings_release(worker->settings);
     worker->settings = next;
     worker->codec.api.settings = next;
+    /* The old one keeps what it has derived from the certificate that may just have gone. */
+    struct agora_minter *minter = agora_minter_new();
+    if (minter) {
+        agora_minter_free(worker->codec.api.minter);
+        worker->codec.api.minter = minter;
+    }
 }
 
-static int timeout(const struct worker *worker, int64_t drained_at) {
-    int64_t until = worker->draining ? drained_at : worker->sweep_at;
-    if (!worker->draining && worker->timed == 0)
+static int timeout(const struct worker *worker, bool is_ending) {
+    int64_t until = is_ending ? worker->drained_at : worker->sweep_at;
+    if (!is_ending && worker->timed == 0)
         return -1;
     return until > worker->now ? (int)(until - worker->now) : 0;
 }
 
 static void *run(void *argument) {
     struct worker *worker = argument;
-    int64_t drained_at = 0;
+    enum stage stage = SERVING;
     worker->now = monotonic_ms();
     worker->sweep_at = worker->now + SWEEP_MS;
 
-    while (!worker->draining || (worker->connections && worker->now < drained_at)) {
+    while (stage != ENDING || (worker->connections && worker->now < worker->drained_at)) {
         struct epoll_event events[EVENTS_AT_ONCE];
         int count =
-            epoll_wait(worker->epoll_fd, events, EVENTS_AT_ONCE, timeout(worker, drained_at));
+            epoll_wait(worker->epoll_fd, events, EVENTS_AT_ONCE, timeout(worker, stage == ENDING));
         worker->now = monotonic_ms();
+        /* In this order, as nothing is added once the stage is the last. */
+        stage = atomic_load(&worker->stage);
         adopt_added(worker);
         take_settings(worker);
 
@@ -383,12 +412,8 @@ static void *run(void *argument) {
             if (connection)
                 serve(worker, connection, events[i].events & (EPOLLRDHUP | EPOLLHUP));
         }
-        if (!worker->draining && atomic_load(&worker->stopping)) {
-            /* The last ones came between the look at `added` and this. */
-            adopt_added(worker);
-            drained_at = worker->now + DRAIN_MS;
+        if (stage != SERVING && !worker->draining)
             begin_draining(worker);
-        }
         if (worker->now >= worker->sweep_at)
             sweep(worker);
     }
@@ -410,13 +435,12 @@ static void free_worker(struct worker *worker) {
     free(worker);
 }
 
-struct worker *worker_start(struct settings *settings, int wake_fd, const _Atomic bool *watched) {
+struct worker *worker_start(struct settings *settings, const struct limit *limit) {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return NULL;
     worker->settings = settings_hold(settings);
-    worker->wake_fd = wake_fd;
-    worker->watched = watched;
+    worker->limit = limit;
     worker->codec.api = (struct api){.settings = settings, .minter = agora_minter_new()};
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -424,10 +448,16 @@ struct worker *worker_start(struct settings *settings, int wake_fd, const _Atomi
     struct epoll_event told = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
     if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->told_fd >= 0 &&
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->told_fd, &told) == 0 &&
-        pthread_create(&worker->thread, NULL, run, worker) == 0)
+        (errno = pthread_create(&worker->thread, NULL, run, worker)) == 0)
         return worker;
+    int error = errno;
     free_worker(worker);
+    errno = error;
     return NULL;
+}
+
+static void tell(const struct worker *worker) {
+    eventfd_write(worker->told_fd, 1);
 }
 
 void worker_add(struct worker *worker, int fd) {
@@ -442,9 +472,7 @@ void worker_add(struct worker *worker, int fd) {
     while (!atomic_compare_exchange_weak(&worker->added, &connection->next, connection))
         ;
     atomic_fetch_add(&worker->load, 1);
-    /* From here on the connection is the worker's, who drops it at the latest when it ends. */
-    if (!watch(worker, connection, EPOLL_CTL_ADD, 0))
-        shutdown(fd, SHUT_RDWR);
+    tell(worker);
 }
 
 unsigned worker_load(const struct worker *worker) {
@@ -453,12 +481,17 @@ unsigned worker_load(const struct worker *worker) {
 
 void worker_use(struct worker *worker, struct settings *settings) {
     settings_release(atomic_exchange(&worker->next_settings, settings_hold(settings)));
-    eventfd_write(worker->told_fd, 1);
+    tell(worker);
 }
 
-void worker_stop(struct worker *worker) {
-    atomic_store(&worker->stopping, true);
-    eventfd_write(worker->told_fd, 1);
+void worker_drain(struct worker *worker) {
+    atomic_store(&worker->stage, DRAINING);
+    tell(worker);
+}
+
+void worker_end(struct worker *worker) {
+    atomic_store(&worker->stage, ENDING);
+    tell(worker);
 }
 
 void worker_join(struct worker *worker) {

@@ -2,15 +2,22 @@
 #ifndef GATEWAY_WORKER_H
 #define GATEWAY_WORKER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "config.h"
 
 struct worker;
 
-/* Starts a thread. wake_fd: an eventfd to which the worker adds 1 whenever it closes a connection
- * while *watched is true. NULL when there is no memory or no descriptor. */
-struct worker *worker_start(struct settings *settings, int wake_fd, const _Atomic bool *watched);
+/* How many connections all workers together may have, and what happens then. */
+struct limit {
+    unsigned connections;
+    atomic_bool is_reached; /* whoever closes a connection now ... */
+    int wake_fd;            /* ... adds 1 to this eventfd */
+};
+
+/* Starts a thread. NULL with errno when there is no memory or no descriptor. */
+struct worker *worker_start(struct settings *settings, const struct limit *limit);
 
 /* Has the worker hold and use these settings for every request to come. */
 void worker_use(struct worker *worker, struct settings *settings);
@@ -21,8 +28,13 @@ void worker_add(struct worker *worker, int fd);
 /* How many connections the worker holds. */
 unsigned worker_load(const struct worker *worker);
 
-/* Tells the worker to answer what has begun, close the rest and end. */
-void worker_stop(struct worker *worker);
+/* Tells the worker to answer what has begun and close the rest. What is added later is answered
+ * too. */
+void worker_drain(struct worker *worker);
+
+/* Tells the worker that it has drained when nothing is left, at the latest one and a half seconds
+ * after it began. */
+void worker_end(struct worker *worker);
 
 /* Waits for the end and frees. */
 void worker_join(struct worker *worker);

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -200,25 +201,31 @@ for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
             }));
         }
 
-        // Requests of 200 KiB whose end never comes. A body is refused by an answer, if it can be.
+        // Requests of 200 KiB whose end never comes: refused by an answer, and what is no request by
+        // the end of the connection.
         const many = (type, size, count = 200) => Buffer.concat(
             Array.from({ length: count }, () => fcgiRecord(type, Buffer.alloc(size, 1))));
         const begin = whole.subarray(0, 16);
-        const endless = {
-            parameters: Buffer.concat([begin, many(FCGI.PARAMS, 1024)]),
-            'a body': Buffer.concat([fcgiRequest('/getToken', { method: 'POST', body: 'x' })
-                .subarray(0, -8), many(FCGI.STDIN, 1024)]),
-            'a body of single bytes': Buffer.concat([whole.subarray(0, -8), many(FCGI.STDIN, 1, 22222)]),
-            'empty data records': Buffer.concat([begin, many(8, 0, 25000)]),
-            'records of no known type': Buffer.concat([begin, many(99, 1024)]),
-            'beginnings': many(FCGI.BEGIN, 8, 12500),
-        };
-        for (const [title, bytes] of Object.entries(endless)) {
-            it(`${title} without end`, () => withPeer(async (socket) => {
+        const pair = fcgiPair('A'.repeat(200), 'B'.repeat(200));
+        const endless = [
+            ['parameters', Buffer.concat([begin, many(FCGI.PARAMS, 1024)]), 413],
+            // Where the request is cut off, one has begun.
+            ['parameters of a record each', Buffer.concat([begin,
+                ...Array.from({ length: 500 }, () => fcgiRecord(FCGI.PARAMS, pair))]), 413],
+            ['a body', Buffer.concat([fcgiRequest('/getToken', { method: 'POST', body: 'x' })
+                .subarray(0, -8), many(FCGI.STDIN, 1024)]), 413],
+            ['a body of single bytes',
+                Buffer.concat([whole.subarray(0, -8), many(FCGI.STDIN, 1, 22222)]), 413],
+            ['empty data records', Buffer.concat([begin, many(8, 0, 25000)])],
+            ['records of no known type', Buffer.concat([begin, many(99, 1024)])],
+            ['beginnings', many(FCGI.BEGIN, 8, 12500)],
+        ];
+        for (const [title, bytes, status] of endless) {
+            it(`${title} without end: ${status ?? 'closed'}`, () => withPeer(async (socket) => {
                 socket.write(bytes);
                 const { text, ended } = contentOf(await readToEnd(socket));
-                assert.ok(ended <= 1);
-                assert.match(text, /^(?:$|Status: 413\b)/);
+                assert.equal(ended, status ? 1 : 0);
+                assert.equal(/^Status: (\d+)/.exec(text)?.[1], status && String(status));
                 await assertOthersServed(service, { count: 20 });
             }));
         }
@@ -304,12 +311,22 @@ for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
         }
 
         // A web server whose client has left may send one when the answer is already on its way.
-        it('FCGI_ABORT_REQUEST after the answer harms nobody', () => withPeer(async (socket) => {
-            await assertUsable(socket);
-            socket.write(fcgiRecord(FCGI.ABORT));
-            await assertOthersServed(service, { count: 20 });
-            assert.equal(service.responder.gone, false);
-        }));
+        it('FCGI_ABORT_REQUEST after the answer leaves the connection usable', () => withPeer(
+            async (socket) => {
+                const abort = fcgiRecord(FCGI.ABORT);
+                await assertUsable(socket);
+                await written(socket, abort);
+                await sleep(100);
+                await assertUsable(socket);
+                await written(socket, abort.subarray(0, 5));
+                await sleep(100);
+                await written(socket, abort.subarray(5));
+                await assertUsable(socket);
+                // And in one write with the next request.
+                const answers = fcgiAnswers(socket, 2);
+                socket.write(Buffer.concat([whole, abort, requestOf('bob')]));
+                (await answers).forEach((answer, index) => assertMinted(answer, ['alice', 'bob'][index]));
+            }));
 
         const garbage = {
             'an HTTP request': Buffer.from('GET /ping HTTP/1.1\r\nHost: x\r\n\r\n'),
@@ -383,8 +400,12 @@ for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
         // All on one thread, so that whoever holds it up holds up everybody.
         const LIMIT = 2;
         let service;
+        let descriptors;
+        let atFirst;
         before(async () => {
             service = await start({ REQUEST_TIMEOUT: String(LIMIT), WORKERS: '1' }, gateway);
+            descriptors = () => fs.readdirSync(`/proc/${service.responder.pid}/fd`).length;
+            atFirst = descriptors();
         });
         after(() => service?.stop());
 
@@ -427,6 +448,13 @@ for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
             const sockets = await connect(service, 20);
             try {
                 await Promise.all(sockets.slice(0, 10).map((socket) => assertUsable(socket)));
+                // Nor does what ends a request that has been answered begin one.
+                const [first, second] = sockets;
+                const abort = fcgiRecord(FCGI.ABORT);
+                await written(first, abort);
+                await written(second, abort.subarray(0, 5));
+                await sleep(100);
+                await written(second, abort.subarray(5));
                 await sleep((LIMIT + 2) * 1000);
                 await Promise.all(sockets.map((socket) => assertUsable(socket)));
             } finally {
@@ -493,9 +521,11 @@ for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
         });
 
         it('none of them leaves a descriptor behind', async () => {
-            const folder = `/proc/${service.responder.pid}/fd`;
-            // What is left are the connections that nginx keeps, 64 at most, and its own dozen.
-            await waitFor('all to be closed', () => fs.readdirSync(folder).length < 64 + 24);
+            // What is left are the connections that nginx keeps, no more than it ever had clients.
+            await waitFor('all to be closed', () => descriptors() <= atFirst + 32);
+            await sleep(1000);
+            const left = descriptors();
+            assert.ok(left <= atFirst + 32, `${left} descriptors, ${atFirst} at first`);
         });
     });
 }
@@ -574,7 +604,7 @@ describe('limits', () => {
         }
     });
 
-    it('a peer that reads slowly but steadily gets all', async () => {
+    it('a peer that takes its answers slowly, but in time, gets all', async () => {
         const service = await start({ REQUEST_TIMEOUT: '5', WORKERS: '1' });
         const [socket] = await connect(service, 1);
         try {
@@ -670,22 +700,38 @@ describe('limits', () => {
         }
     });
 
-    // A limit that is known beforehand bounds the connections; at one that is lower still,
-    // accepting fails. (A sanitizer's binary has descriptors of its own to open.)
+    // The responder by itself, started by a shell that does something first.
+    async function withShell(preparation, settings, use, options) {
+        const directory = makeDirectory();
+        const logFile = path.join(directory, 'responder.log');
+        const service = { upstream: { path: path.join(directory, 'responder.sock') } };
+        const log = () => fs.readFileSync(logFile, 'utf8');
+        const child = launch('sh', ['-c', `${preparation}; exec "$0" "$@"`, RESPONDER,
+            '--listen', `unix:${service.upstream.path}`], {
+            cwd: directory,
+            env: cleanEnvironment({ APP_ID, APP_CERTIFICATE: CERTIFICATE, ...settings }),
+            logFile,
+            ...options,
+        });
+        const sockets = [];
+        try {
+            await use({ child, service, log, directory, sockets });
+        } finally {
+            destroyAll(sockets);
+            const ended = await terminate(child);
+            const said = log();
+            removeDirectory(directory);
+            assertNoReport(said);
+            assert.deepEqual(ended, { code: 0, signal: null });
+        }
+    }
+
+    // What the log says it allows.
+    const allowed = (log) => Number(/up to (\d+) connections/.exec(log())[1]);
+
     for (const [limit, wanted] of [[80, 100], [30, 60]]) {
-        it(`ulimit -n ${limit}: tells so, waits in peace and serves`, async () => {
-            const directory = makeDirectory();
-            const logFile = path.join(directory, 'responder.log');
-            const service = { upstream: { path: path.join(directory, 'responder.sock') } };
-            const log = () => fs.readFileSync(logFile, 'utf8');
-            const child = launch('sh', ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, RESPONDER,
-                '--listen', `unix:${service.upstream.path}`], {
-                cwd: directory,
-                env: cleanEnvironment({ APP_ID, APP_CERTIFICATE: CERTIFICATE, WORKERS: '2' }),
-                logFile,
-            });
-            const sockets = [];
-            try {
+        it(`ulimit -n ${limit}: tells so, waits in peace and serves`, () => withShell(
+            `ulimit -n ${limit}`, { WORKERS: '2' }, async ({ child, service, log, sockets }) => {
                 await waitFor('it to be ready', () => /ready/.test(log()));
                 assert.match(log(), /warning: MAX_CONNECTIONS is 4096.*open files/);
                 sockets.push(...await connect(service, wanted));
@@ -707,17 +753,98 @@ describe('limits', () => {
                 await Promise.all(answers.map((answer, index) => answer
                     .finally(() => sockets[index].destroy())));
                 assert.equal(answered, wanted);
-                assert.equal(child.gone, false);
-            } finally {
-                destroyAll(sockets);
-                const ended = await terminate(child);
-                const said = log();
-                removeDirectory(directory);
-                assertNoReport(said);
-                assert.deepEqual(ended, { code: 0, signal: null });
-            }
-        });
+
+                // And it tells web servers that ask.
+                const [asking] = await connect(service, 1);
+                sockets.push(asking);
+                const records = fcgiRecords(asking, (all) => all.length > 0);
+                asking.write(fcgiRecord(FCGI.GET_VALUES, fcgiPair('FCGI_MAX_CONNS', ''), { id: 0 }));
+                const [{ content }] = await records;
+                assert.deepEqual(content, fcgiPair('FCGI_MAX_CONNS', String(allowed(log))));
+            }));
     }
+
+    it('many workers, few descriptors: enough are left to read the settings again', () => withShell(
+        'ulimit -n 256', { WORKERS: '48' }, async ({ child, service, log, sockets }) => {
+            await waitFor('it to be ready', () => /ready/.test(log()));
+            const most = allowed(log);
+            assert.ok(most > 40, `${most} connections`);
+            sockets.push(...await connect(service, most));
+            await Promise.all(sockets.map((socket) => assertUsable(socket)));
+            child.kill('SIGHUP');
+            await waitFor('the settings', () => /settings/.test(log()));
+            assert.match(log(), /info: the settings were read again/);
+            assert.doesNotMatch(log(), /error/);
+        }));
+
+    it('descriptors that are short at SIGTERM: who has connected is answered all the same', () => withShell(
+        'ulimit -n 30', { WORKERS: '2' }, async ({ child, service, log, sockets }) => {
+            await waitFor('it to be ready', () => /ready/.test(log()));
+            assert.ok(allowed(log) < 20);
+            sockets.push(...await connect(service, 100));
+            const answers = sockets.map((socket) => fcgiAnswers(socket, 1));
+            sockets.forEach((socket) => socket.write(whole));
+            await answers[0];
+            child.kill('SIGTERM');
+            (await Promise.all(answers)).forEach(([answer]) => assertMinted(answer, 'alice'));
+        }));
+
+    // [what standard error is, how the shell makes it so, the end from which it can be read]
+    for (const [title, preparation, readableEnd] of [
+        ['a pipe', 'mkfifo log; exec 3<>log 2>log', (child, directory) => new net.Socket({
+            fd: fs.openSync(path.join(directory, 'log'),
+                fs.constants.O_RDONLY | fs.constants.O_NONBLOCK),
+        })],
+        // As systemd has it. What node calls a pipe is one.
+        ['a socket', 'exec 2>&3', (child) => child.stdio[3]],
+    ]) {
+        it(`a log that is ${title}, which nobody reads any more, holds up nobody`, () => withShell(
+            preparation, { WORKERS: '2' }, async ({ child, service, directory, sockets }) => {
+                await waitFor('it to listen', () => fs.existsSync(service.upstream.path));
+                sockets.push(...await connect(service, 8));
+                const LINES = 4000;
+                const AT_A_TIME = 25;
+                await Promise.all(sockets.map(async (socket) => {
+                    for (let count = 0; count < LINES / sockets.length; count += AT_A_TIME) {
+                        const answers = fcgiAnswers(socket, AT_A_TIME);
+                        socket.write(Buffer.concat(
+                            Array.from({ length: AT_A_TIME }, () => fcgiRequest('/no/such/path'))));
+                        (await answers).forEach((answer) => assert.match(answer, /^Status: 404/));
+                    }
+                }));
+
+                // Whoever reads again gets what there was room for, and is told of the rest.
+                let log = '';
+                const reader = readableEnd(child, directory);
+                sockets.push(reader);
+                reader.on('data', (chunk) => {
+                    log += chunk;
+                });
+                const known = () => [...log.matchAll(/404 GET \/no\/such\/path$/gm)].length;
+                for (let had = -1; had < known(); await sleep(200)) {
+                    had = known();
+                }
+                assert.ok(known() > 0 && known() < LINES, `${known()} lines`);
+                const answers = fcgiAnswers(sockets[0], 1);
+                sockets[0].write(fcgiRequest('/the/last'));
+                await answers;
+                await waitFor('the last line', () => /404 GET \/the\/last$/m.test(log));
+                const lost = [...log.matchAll(/^\S+Z warning: (\d+) lines were lost/gm)]
+                    .reduce((sum, [, count]) => sum + Number(count), 0);
+                assert.equal(known() + lost, LINES);
+                assert.match(log, /^(?:\S+Z \w+: [^\n]*\n)+$/);
+            }, { descriptors: ['pipe'] }));
+    }
+
+    it('standard output and error that are closed are no connection', () => withShell(
+        'exec >&- 2>&-', {}, async ({ child, service, sockets }) => {
+            await waitFor('it to listen', () => fs.existsSync(service.upstream.path));
+            for (const descriptor of [1, 2]) {
+                assert.equal(fs.readlinkSync(`/proc/${child.pid}/fd/${descriptor}`), '/dev/null');
+            }
+            sockets.push(...await connect(service, 3));
+            await Promise.all(sockets.map((socket) => assertUsable(socket)));
+        }));
 });
 
 describe('SIGTERM', () => {

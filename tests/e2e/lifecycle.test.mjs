@@ -105,8 +105,8 @@ describe('the end', () => {
             it(`${signal} over ${gateway}: what has begun is answered, then status 0`, async () => {
                 const service = await startService({ gateway });
                 const sockets = await Promise.all(
-                    Array.from({ length: 6 }, () => fcgiConnect(service)));
-                const [idle, fresh, early, sliced, repeated, pipelined] = sockets;
+                    Array.from({ length: 7 }, () => fcgiConnect(service)));
+                const [idle, fresh, early, sliced, repeated, pipelined, both] = sockets;
                 try {
                     const half = whole.length >> 1;
                     await assertAnswered(idle);
@@ -122,13 +122,16 @@ describe('the end', () => {
 
                     const answers = Promise.all([
                         fcgiAnswers(sliced, 1), fcgiAnswers(repeated, 1), fcgiAnswers(early, 1),
-                        fcgiAnswers(fresh, 1), fcgiAnswers(pipelined, 2),
+                        fcgiAnswers(fresh, 1), fcgiAnswers(pipelined, 2), fcgiAnswers(both, 2),
                     ]);
                     sliced.write(whole.subarray(half));
                     repeated.write(whole.subarray(10));
                     early.write(whole.subarray(1));
                     fresh.write(whole);
                     pipelined.write(whole.subarray(half));
+                    await written(both, Buffer.concat([whole, whole.subarray(0, half)]));
+                    await sleep(50);
+                    both.write(whole.subarray(half));
                     (await answers).flat().forEach((answer) => assertMinted(answer));
                     assert.equal(await idleClosed, true, 'idle ones are closed');
                     await assertEnds(service.responder);
@@ -164,6 +167,69 @@ describe('the end', () => {
             }
         });
     });
+
+    // While it starts, which here takes until the secret comes through a named pipe.
+    const startUntilSecret = async ({ directory, socketFile, responder }) => {
+        const pipe = path.join(directory, 'secret');
+        execFileSync('mkfifo', [pipe]);
+        const child = responder(['--listen', `unix:${socketFile}`],
+            { env: { APP_CERTIFICATE: undefined, APP_CERTIFICATE_FILE: pipe } });
+        // A writer that does not wait is refused for as long as there is no reader.
+        const writer = await waitFor('it to read', () => {
+            try {
+                return fs.openSync(pipe, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK);
+            } catch (error) {
+                return assert.equal(error.code, 'ENXIO');
+            }
+        });
+        return { child, tell: () => {
+            fs.writeSync(writer, CERTIFICATE);
+            fs.closeSync(writer);
+        } };
+    };
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR1']) {
+        it(`${signal} before it is ready: status 0, and no file is left`, () => withDirectory(
+            async (context) => {
+                const { child, tell } = await startUntilSecret(context);
+                child.kill(signal);
+                tell();
+                await assertEnds(child);
+                assert.ok(!fs.existsSync(context.socketFile));
+                assert.match(lines(context.log()).at(-1), /info: stopped$/);
+            }));
+    }
+
+    it('is not what SIGHUP brings before it is ready', () => withDirectory(async (context) => {
+        const { child, tell } = await startUntilSecret(context);
+        child.kill('SIGHUP');
+        tell();
+        await assertServes({ path: context.socketFile });
+        // There is nothing left to read in the pipe, which is a reason to stay with what is known.
+        await waitFor('the reload', () => /error: the settings stay/.test(context.log()));
+        assertTells(context.log(), 'APP_CERTIFICATE_FILE: cannot read ', 'secret: Timer expired');
+        await assertServes({ path: context.socketFile });
+        child.kill('SIGTERM');
+        await assertEnds(child);
+    }));
+
+    // More than can be accepted before the next ones come.
+    it('is not put off by a flood of connections to a socket that others keep open', () => withDirectory(
+        async ({ directory, run, log }) => {
+            const { handed: child, upstream } = await handOn(directory, 'unix', (socket) => {
+                // Whoever else may accept does so later.
+                run('sleep', ['60'], { stdin: socket });
+                return heir(run, inheritances.LISTEN_FDS, socket);
+            });
+            child.begin();
+            await assertServes(upstream);
+            for (let count = 0; count < 8; count++) {
+                run(helper(), ['flood', upstream.path]);
+            }
+            await sleep(500);
+            child.kill('SIGTERM');
+            await assertEnds(child);
+            assert.match(lines(log()).at(-1), /info: stopped$/);
+        }));
 
     it('a second signal, and SIGHUP, change nothing about it', async () => {
         await withDirectory(async ({ socketFile, responder, log }) => {
@@ -215,10 +281,6 @@ async function withReloadable({ dotenv, settings = {}, files = {} }, use) {
         dotenv,
     });
     const file = (name) => path.join(service.directory, name);
-    // It listens a moment before it heeds signals, or says so (at LOG_LEVEL=warning it does not).
-    if (!/LOG_LEVEL/.test(dotenv)) {
-        await waitFor('it to be ready', () => /info: ready/.test(service.responderLog()));
-    }
     // Says what the log got, and waits until it did.
     const hangUp = async (pattern) => {
         const known = service.responderLog();
@@ -276,6 +338,39 @@ describe('SIGHUP', () => {
             }
         });
     });
+
+    // Not with a sanitizer, which has books of its own, and functions that are bound when they are first
+    // called: that leaves registers on the stack.
+    const copies = ({ pid }, secret) => {
+        const memory = fs.openSync(`/proc/${pid}/mem`);
+        try {
+            return fs.readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')
+                .filter((line) => / rw-p /.test(line))
+                .map((line) => line.split(/[- ]/).slice(0, 2).map((hex) => parseInt(hex, 16)))
+                .reduce((sum, [from, to]) => {
+                    const room = Buffer.alloc(to - from);
+                    fs.readSync(memory, room, 0, room.length, from);
+                    return sum + room.toString('latin1').split(secret).length - 1;
+                }, 0);
+        } finally {
+            fs.closeSync(memory);
+        }
+    };
+    SANITIZED || it('leaves no copy of the old certificate in memory', () => withReloadable({
+        dotenv: dotenvWith(CERTIFICATE),
+    }, async ({ service, reload, mint }) => {
+        const mintOnEachThread = async (certificate) => {
+            for (let count = 0; count < 16; count++) {
+                await mint(certificate);
+            }
+            assert.ok(copies(service.responder, certificate) > 0);
+        };
+        await mintOnEachThread(CERTIFICATE);
+        await reload(dotenvWith(OTHER_CERTIFICATE));
+        // Each thread takes the new one as soon as it has a moment.
+        await waitFor('the old one to go', () => copies(service.responder, CERTIFICATE) === 0);
+        await mintOnEachThread(OTHER_CERTIFICATE);
+    }));
 
     it('certificates rotate under load, and no request fails', async (t) => {
         const certificates = Array.from({ length: 6 },
@@ -379,6 +474,18 @@ describe('SIGHUP', () => {
                     assert.equal(service.responder.gone, false);
                 }));
         }
+
+        it('a named pipe that nobody writes to', () => withReloadable({ dotenv: dotenvWith(CERTIFICATE) },
+            async ({ service, hangUp, reload, replace, mint }) => {
+                execFileSync('mkfifo', [path.join(service.directory, 'pipe')]);
+                replace('.env', `APP_ID=${APP_ID}\nAPP_CERTIFICATE_FILE=pipe\n`);
+                const told = await hangUp(/error: /g);
+                assert.equal(told.length, 1, told.join('\n'));
+                assert.match(told[0], /APP_CERTIFICATE_FILE: cannot read pipe: Timer expired/);
+                await mint(CERTIFICATE);
+                await reload(dotenvWith(OTHER_CERTIFICATE));
+                await mint(OTHER_CERTIFICATE);
+            }));
 
         it('no file', () => withReloadable({ dotenv: dotenvWith(CERTIFICATE) },
             async ({ service, hangUp, mint }) => {
@@ -523,6 +630,28 @@ describe('the socket file', () => {
             assert.equal(owner.gone, false);
         }));
 
+    // It is made before it is listened at, and looks left behind until then.
+    it('of one that is just starting is left to its owner', () => withDirectory(async (context) => {
+        const { directory, socketFile, run } = context;
+        const owner = run('flock', [directory, helper(), 'late', socketFile]);
+        await waitFor('the file', () => fs.existsSync(socketFile));
+        const { ino } = fs.statSync(socketFile);
+        fs.writeFileSync(path.join(directory, 'responder.log'), '');
+        await assertRefused(context);
+        assert.equal(fs.statSync(socketFile).ino, ino);
+        assert.equal(owner.gone, false);
+    }));
+
+    it('is made all the same where somebody keeps the folder locked', () => withDirectory(
+        async ({ directory, socketFile, run, responder }) => {
+            run('flock', [directory, 'sleep', '60']);
+            await sleep(200);
+            const child = responder(['--listen', `unix:${socketFile}`]);
+            await assertServes({ path: socketFile });
+            child.kill('SIGTERM');
+            await assertEnds(child);
+        }));
+
     // [what stands at the path, how it is made]
     const others = {
         'a regular file': (file) => fs.writeFileSync(file, 'precious'),
@@ -591,10 +720,28 @@ int main(int argc, char **argv) {
     if (argv[2][0] == '@')
         name.sun_path[0] = 0;
     socklen_t size = offsetof(struct sockaddr_un, sun_path) + length;
+    while (strcmp(argv[1], "flood") == 0) {
+        int peer = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (connect(peer, (struct sockaddr *)&name, size) != 0)
+            return 1;
+        close(peer);
+    }
+
     int notified = strcmp(argv[1], "notified") == 0;
-    int fd = socket(AF_UNIX, notified ? SOCK_DGRAM : SOCK_STREAM, 0);
+    int full = strcmp(argv[1], "full") == 0;
+    int fd = socket(AF_UNIX, notified || full ? SOCK_DGRAM : SOCK_STREAM, 0);
     if (bind(fd, (struct sockaddr *)&name, size) != 0)
         return 1;
+    if (full) {
+        int peer = socket(AF_UNIX, SOCK_DGRAM, 0);
+        while (sendto(peer, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&name, size) == 1)
+            ;
+        return puts("full") < 0 || fflush(stdout) != 0 || pause();
+    }
+    if (strcmp(argv[1], "late") == 0) {
+        usleep(500000);
+        return listen(fd, 8) != 0 || pause();
+    }
 
     if (strcmp(argv[1], "listen") == 0) {
         /* A queue for one, and one in it. */
@@ -696,6 +843,22 @@ describe('NOTIFY_SOCKET', () => {
                 times.forEach((time) => assert.ok(Math.abs(uptime - time) < 60, `${time}, ${uptime}`));
             }));
     }
+
+    it('does no harm when nobody reads what it is told', () => withDirectory(
+        async ({ directory, socketFile, run, responder }) => {
+            const address = path.join(directory, 'notify');
+            const toldFile = path.join(directory, 'told');
+            run(helper(), ['full', address], { logFile: toldFile });
+            await waitFor('it to be full', () => fs.existsSync(toldFile)
+                && fs.readFileSync(toldFile, 'utf8') === 'full\n');
+            const child = responder(['--listen', `unix:${socketFile}`],
+                { env: { NOTIFY_SOCKET: address } });
+            await assertServes({ path: socketFile });
+            child.kill('SIGHUP');
+            await assertServes({ path: socketFile });
+            child.kill('SIGTERM');
+            await assertEnds(child);
+        }));
 
     // [a manager that can't be told, why]
     for (const [address, why] of [
