@@ -52,7 +52,7 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
-SERVICE := src/config.c src/dotenv.c src/file.c src/log.c $(wildcard src/http/*.c src/json/*.c src/api/*.c \
+SERVICE := src/config.c src/dotenv.c src/file.c src/log.c src/tell.c $(wildcard src/http/*.c src/json/*.c src/api/*.c \
 	src/gateway/*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
@@ -108,7 +108,7 @@ $(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.
 
 $(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc free \
 	deflateInit2_ inflateInit_)
-$(B)/tests/unit/test_gateway: LDFLAGS += -Wl,--wrap=epoll_ctl
+$(B)/tests/unit/test_worker: LDFLAGS += -Wl,--wrap=epoll_ctl
 
 # Unit tests look into the library, hence its objects.
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libservice.a $(call objects,$(TOKEN))

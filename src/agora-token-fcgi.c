@@ -8,7 +8,9 @@
 #include "config.h"
 #include "gateway/gateway.h"
 #include "gateway/listener.h"
+#include "http/text.h"
 #include "log.h"
+#include "tell.h"
 #include "version.h"
 
 enum { EXIT_USAGE = 2 };
@@ -38,7 +40,8 @@ static const char usage[] =
     "  REQUEST_TIMEOUT           seconds in which a request that has begun must be\n"
     "                            complete, 1 to 300; default: 10\n";
 
-enum option_id { LISTEN = 1, WORKERS, CHECK, VERSION_, HELP };
+/* Beyond the letters that refused_option knows. */
+enum option_id { LISTEN = 256, WORKERS, CHECK, VERSION_, HELP };
 
 static const struct option options[] = {
     {"listen", required_argument, NULL, LISTEN}, {"workers", required_argument, NULL, WORKERS},
@@ -55,6 +58,12 @@ static void occupy_standard_descriptors(void) {
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
+}
+
+static int complain(const char *kind, struct agora_text value, const char *why) {
+    fprintf(stderr, "agora-token-fcgi: the %s '%s' %s; see agora-token-fcgi --help\n", kind,
+            may_be_secret(value) ? NOT_TOLD : quote(value).text, why);
+    return EXIT_USAGE;
 }
 
 static bool is_cgi(void) {
@@ -83,7 +92,8 @@ int main(int argc, char **argv) {
      * write queries. */
     if (getenv("GATEWAY_INTERFACE"))
         argc = 1;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
         switch (option) {
         case LISTEN:
             address = optarg;
@@ -101,14 +111,13 @@ int main(int argc, char **argv) {
             fputs(usage, stdout);
             return EXIT_SUCCESS;
         default:
-            fputs("see agora-token-fcgi --help\n", stderr);
-            return EXIT_USAGE;
+            return complain("option", refused_option(argv),
+                            option == ':' ? "needs a value" : "is none, or takes no value");
         }
     }
 
     if (optind < argc) {
-        fprintf(stderr, "agora-token-fcgi: unexpected argument '%s'; see --help\n", argv[optind]);
-        return EXIT_USAGE;
+        return complain("argument", agora_text_of(argv[optind]), "is one too many");
     }
     struct listener listener;
     bool inherited = !address && listener_inherit(&listener);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/show.h"
 #include "version.h"
 
 static const struct command *const commands[] = {
@@ -67,7 +68,8 @@ int main(int argc, char **argv) {
     }
     const struct command *command = find(argv[1]);
     if (!command) {
-        fprintf(stderr, "agora-token: there is no command '%s'; see agora-token --help\n", argv[1]);
+        fprintf(stderr, "agora-token: there is no command '%s'; see agora-token --help\n",
+                show(agora_text_of(argv[1])).text);
         return EXIT_USAGE;
     }
 

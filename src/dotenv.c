@@ -153,11 +153,17 @@ bool dotenv_is_exposed(const struct dotenv *dotenv, const char *path, char *erro
     return certificate && *certificate && file_is_exposed(path, error, size);
 }
 
+static void wipe(char *text) {
+    if (text)
+        OPENSSL_cleanse(text, strlen(text));
+    free(text);
+}
+
 void dotenv_free(struct dotenv *dotenv) {
     for (size_t i = 0; i < dotenv->count; i++) {
-        free(dotenv->entries[i].name);
-        OPENSSL_cleanse(dotenv->entries[i].value, strlen(dotenv->entries[i].value));
-        free(dotenv->entries[i].value);
+        /* A line that is a secret and nothing else begins like a name. */
+        wipe(dotenv->entries[i].name);
+        wipe(dotenv->entries[i].value);
     }
     free(dotenv->entries);
     *dotenv = (struct dotenv){0};

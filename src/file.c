@@ -9,10 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opening a named pipe waits for a writer, and reading it for what that writes; so neither does. */
-static ssize_t read_some(int fd, int patience_ms, char *text, size_t size) {
+#include "clock.h"
+
+/* Opening a named pipe waits for a writer, and reading it for what that writes; so neither does.
+ * deadline: of the monotonic clock, -1 for none. */
+static ssize_t read_some(int fd, int64_t deadline, char *text, size_t size) {
     struct pollfd file = {.fd = fd, .events = POLLIN};
-    int ready = poll(&file, 1, patience_ms);
+    int64_t left = deadline - monotonic_ms();
+    int ready = poll(&file, 1, deadline < 0 ? -1 : left > 0 ? (int)left : 0);
     if (ready == 0)
         errno = ETIME;
     return ready == 1 ? read(fd, text, size) : -1;
@@ -21,9 +25,10 @@ static ssize_t read_some(int fd, int patience_ms, char *text, size_t size) {
 bool file_read(const char *path, int patience_ms, char text[static FILE_ROOM]) {
     size_t length = 0;
     ssize_t got = -1;
+    int64_t deadline = patience_ms < 0 ? -1 : monotonic_ms() + patience_ms;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     while (fd >= 0 && length < FILE_ROOM - 1) {
-        got = read_some(fd, patience_ms, text + length, FILE_ROOM - 1 - length);
+        got = read_some(fd, deadline, text + length, FILE_ROOM - 1 - length);
         if (got <= 0)
             break;
         length += (size_t)got;

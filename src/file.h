@@ -7,9 +7,9 @@
 
 enum { FILE_ROOM = 64 * 1024 };
 
-/* Reads a whole file of less than FILE_ROOM bytes as a NUL-terminated text. Of a pipe each part may
- * be patience_ms late, at -1 as late as it likes. False with errno when the file can't be read.
- * Leaves no copy behind; the caller wipes the text. */
+/* Reads a whole file of less than FILE_ROOM bytes as a NUL-terminated text. What a pipe holds is
+ * waited for, for patience_ms, at -1 for ever. False with errno when the file can't be read. Leaves
+ * no copy behind; the caller wipes the text. */
 bool file_read(const char *path, int patience_ms, char text[static FILE_ROOM]);
 
 /* Whether the mode of a file lets anybody read it who is neither its owner nor of its group, or

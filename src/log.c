@@ -2,12 +2,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,32 +46,74 @@ static size_t write_head(char *line, size_t room, enum log_level level) {
     return length + (size_t)snprintf(line + length, room - length, "%s: ", names[level]);
 }
 
-/* Never waits: whoever reads the log may have stopped, and the service shall not stop with it. A
- * line is shorter than PIPE_BUF, so a pipe that is ready takes all of it. */
-static bool put(const char *line, size_t length) {
-    if (send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-        return true;
-    struct pollfd pipe = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return errno == ENOTSOCK && poll(&pipe, 1, 0) == 1 && pipe.revents & POLLOUT &&
-           write(STDERR_FILENO, line, length) >= 0;
+/* The log as it is written: one line at a time, and never waiting for whoever reads it. */
+static struct {
+    pthread_mutex_t turn;
+    bool is_open;
+    int fd;
+    unsigned long lost;
+    char rest[LINE_MAX_LENGTH]; /* of a line of which only a part was taken */
+    size_t rest_length;
+} log_ = {.turn = PTHREAD_MUTEX_INITIALIZER};
+
+/* A pipe or a terminal that is full would have us wait, unless we say otherwise; but that is said
+ * to all who have it from the same open(2), so this opens it again. */
+static int open_unwaiting(void) {
+    struct stat status;
+    if (fstat(STDERR_FILENO, &status) != 0 || S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode))
+        return -1;
+    return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-/* One line at a time, as the room that a pipe has is seen before it is used. Those that were lost
- * are counted, and told when there is room again. */
+/* How many bytes were taken, -1 for none. */
+static ssize_t put_some(const char *data, size_t length) {
+    ssize_t sent = send(STDERR_FILENO, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0 || errno != ENOTSOCK)
+        return sent;
+    if (!log_.is_open)
+        log_.fd = open_unwaiting();
+    log_.is_open = true;
+    if (log_.fd >= 0)
+        return write(log_.fd, data, length);
+    /* A file, or a pipe that only another user may open. What has room for one byte takes a line:
+     * a pipe does, up to PIPE_BUF. */
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&room, 1, 0) == 1 && room.revents & POLLOUT ? write(STDERR_FILENO, data, length)
+                                                            : -1;
+}
+
+static bool put_rest(void) {
+    ssize_t taken = log_.rest_length > 0 ? put_some(log_.rest, log_.rest_length) : 0;
+    if (taken < 0)
+        return false;
+    log_.rest_length -= (size_t)taken;
+    memmove(log_.rest, log_.rest + taken, log_.rest_length);
+    return log_.rest_length == 0;
+}
+
+static bool put(const char *line, size_t length) {
+    ssize_t taken = put_rest() ? put_some(line, length) : -1;
+    if (taken < 0)
+        return false;
+    log_.rest_length = length - (size_t)taken;
+    memcpy(log_.rest, line + taken, log_.rest_length);
+    return true;
+}
+
+/* Lines that are lost are counted, which is told when there is room again. */
 static void put_in_turn(const char *line, size_t length) {
-    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-    static unsigned long lost;
-    pthread_mutex_lock(&turn);
-    if (lost > 0) {
+    pthread_mutex_lock(&log_.turn);
+    if (log_.lost > 0) {
         char confession[LINE_MAX_LENGTH];
         size_t head = write_head(confession, sizeof confession, LOG_WARNING);
         int rest = snprintf(confession + head, sizeof confession - head,
-                            "%lu lines were lost here, as nobody read them\n", lost);
+                            "%lu lines were lost here, as nobody read them\n", log_.lost);
         if (put(confession, head + (size_t)rest))
-            lost = 0;
+            log_.lost = 0;
     }
-    lost += lost > 0 || !put(line, length);
-    pthread_mutex_unlock(&turn);
+    if (log_.lost > 0 || !put(line, length))
+        log_.lost++;
+    pthread_mutex_unlock(&log_.turn);
 }
 
 void log_line(enum log_level level, const char *format, ...) {
@@ -86,17 +130,9 @@ void log_line(enum log_level level, const char *format, ...) {
     va_end(arguments);
     if (written > 0)
         length += (size_t)written < room - length ? (size_t)written : room - length - 1;
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)line[i]))
+            line[i] = '?';
     line[length++] = '\n';
     put_in_turn(line, length);
-}
-
-const char *log_harmless(const char *value) {
-    enum { SECRET_DIGITS = 16 }; /* half of an App Certificate */
-    unsigned digits = 0;
-    for (const char *at = value; *at; at++) {
-        digits = isxdigit((unsigned char)*at) ? digits + 1 : 0;
-        if (digits == SECRET_DIGITS)
-            return "(not shown, as it may be a secret)";
-    }
-    return value;
 }

@@ -17,8 +17,4 @@ bool log_enabled(enum log_level level);
 /* Safe from several threads: each line is one write. Never waits for whoever reads the log. */
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 
-/* A value that somebody has set, as it may be told: words in place of one that holds 16 hexadecimal
- * digits in a row, which may be a certificate that got into the wrong place. */
-const char *log_harmless(const char *value);
-
 #endif

@@ -9,7 +9,6 @@
 #include "cli/show.h"
 #include "dotenv.h"
 #include "file.h"
-#include "log.h"
 
 static const char env_file_default[] = ".env";
 
@@ -46,8 +45,8 @@ static int take(const struct command *command, const struct source *source, cons
 static int take_file(const struct command *command, const struct source *source, const char *where,
                      const char *path, char *room) {
     if (!file_read(path, NO_LIMIT, room))
-        return complain(command, "%s: cannot read %s: %s", where,
-                        show(agora_text_of(log_harmless(path))).text, strerror(errno));
+        return complain(command, "%s: cannot read %s: %s", where, show(agora_text_of(path)).text,
+                        strerror(errno));
     return take(command, source, where, room);
 }
 
@@ -103,7 +102,7 @@ static int read_dotenv(const struct command *command, const struct values *value
     if (!file_read(path, NO_LIMIT, room)) {
         if (errno == ENOENT && !values->env_file)
             return 0;
-        return complain(command, "cannot read %s: %s", show(agora_text_of(log_harmless(path))).text,
+        return complain(command, "cannot read %s: %s", show(agora_text_of(path)).text,
                         strerror(errno));
     }
     int line = dotenv_parse(room, dotenv);

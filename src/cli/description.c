@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/show.h"
+#include "tell.h"
 #include "json/names.h"
 #include "json/utf8.h"
 
@@ -343,6 +344,16 @@ void description_free(struct description *description) {
     }
 }
 
+/* The text before the place where json-c has stopped. A secret may reach back further than that. */
+static struct shown excerpt(const char *text, size_t end) {
+    size_t seen = end < 2 * (size_t)SHOWN_BYTES_MAX ? end : 2 * (size_t)SHOWN_BYTES_MAX;
+    size_t shown = end < SHOWN_BYTES_MAX ? end : SHOWN_BYTES_MAX;
+    const struct agora_text told = {text + end - shown, shown};
+    return may_be_secret((struct agora_text){text + end - seen, seen})
+               ? show(agora_text_of(NOT_TOLD))
+               : show(told);
+}
+
 struct json_object *parse_json(const char *text, size_t length,
                                char error[static DESCRIPTION_ERROR_MAX]) {
     size_t valid = utf8_valid_length((struct agora_text){text, length});
@@ -362,8 +373,7 @@ struct json_object *parse_json(const char *text, size_t length,
         failure = json_tokener_get_error(tokener);
         size_t at = json_tokener_get_parse_end(tokener);
         end = at < end ? at : end;
-        size_t kept = end < SHOWN_BYTES_MAX ? end : SHOWN_BYTES_MAX;
-        place = show((struct agora_text){ascii + end - kept, kept});
+        place = excerpt(ascii, end);
     }
     if (tokener)
         json_tokener_free(tokener);

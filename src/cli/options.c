@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/show.h"
+#include "tell.h"
 #include "json/names.h"
 
 enum { OPTIONS_MAX = 32 };
@@ -314,12 +315,11 @@ static int parse_value(const struct command *command, const struct option_spec *
 }
 
 /* What getopt_long did not like about the argument that it just passed. */
-static int complain_option(const struct command *command, int result, const char *argument) {
-    /* The name alone: its value may be a secret behind a slip of the pen. */
-    struct agora_text name = {argument, strcspn(argument, "=")};
+static int complain_option(const struct command *command, int result, char *const *argv) {
+    const struct shown name = show(refused_option(argv));
     return result == ':'
-               ? complain(command, "%s needs a value", show(name).text)
-               : complain(command, "there is no option %s, or it takes no value", show(name).text);
+               ? complain(command, "%s needs a value", name.text)
+               : complain(command, "there is no option %s, or it takes no value", name.text);
 }
 
 int parse_options(const struct command *command, int argc, char **argv, struct values *values) {
@@ -339,7 +339,7 @@ int parse_options(const struct command *command, int argc, char **argv, struct v
     opterr = 0;
     for (int result; (result = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
         if (result < 256)
-            return complain_option(command, result, argv[optind - 1]);
+            return complain_option(command, result, argv);
         int status = parse_value(command, specs[result - 256], optarg, values);
         if (status != 0)
             return status;

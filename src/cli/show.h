@@ -10,7 +10,8 @@
 /* Prints the text with \xNN for what is no printable UTF-8, so that it can't move a cursor. */
 void show_text(FILE *out, struct agora_text text);
 
-/* The same for a message, cut when long. Use as show(text).text. */
+/* The same for a message about it, cut when long, and left out if it may be a secret. Use as
+ * show(text).text. */
 enum { SHOWN_BYTES_MAX = 64 };
 struct shown {
     char text[4 * SHOWN_BYTES_MAX + sizeof "..."];

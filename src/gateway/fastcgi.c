@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/clock.h"
+#include "clock.h"
 #include "gateway/codec.h"
 #include "gateway/gateway.h"
 #include "gateway/notify.h"
@@ -187,12 +187,15 @@ static void accept_loop(struct server *server) {
         poll(fds, 3, exhausted ? EXHAUSTED_PAUSE_MS : -1);
         exhausted = false;
 
+        bool shall_reload = false;
         struct signalfd_siginfo signal_;
         while (read(server->signal_fd, &signal_, sizeof signal_) == sizeof signal_) {
             if (signal_.ssi_signo != SIGHUP)
                 return;
-            reload(server);
+            shall_reload = true;
         }
+        if (shall_reload)
+            reload(server);
         if (fds[1].revents) {
             eventfd_t ignored;
             eventfd_read(server->limit.wake_fd, &ignored);
@@ -236,14 +239,15 @@ static void end_workers(struct server *server) {
  * short, the idle connections that the workers close make room for them. Neither a flood of new
  * ones nor the lack of room puts off the end for long. */
 static void drain(struct server *server) {
-    notify("STOPPING=1");
     listener_remove_file(server->listener);
     server->is_draining = true;
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_drain(server->workers[i]);
+    notify("STOPPING=1");
     int64_t until = monotonic_ms() + LAST_ACCEPTS_MS;
     while (!accept_waiting(server, SOMAXCONN) && monotonic_ms() < until)
         poll(NULL, 0, LAST_ACCEPTS_PAUSE_MS);
+    listener_close(server->listener);
     log_line(LOG_INFO, "stopping: %u connections", connection_count(server));
 }
 
@@ -261,6 +265,7 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
         fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !start_codec() ||
         !start_workers(&server)) {
         log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
+        listener_close(listener);
     } else {
         log_line(LOG_INFO, "ready: %u workers, up to %u connections", server.worker_count,
                  server.limit.connections);
@@ -269,7 +274,6 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
         drain(&server);
         status = EXIT_SUCCESS;
     }
-    listener_close(listener);
     end_workers(&server);
     close(server.limit.wake_fd);
     close(server.signal_fd);

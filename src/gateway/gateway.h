@@ -20,8 +20,8 @@ void fastcgi_hold_signals(void);
  * Serves FastCGI requests from a listening socket. Takes over the caller's hold of the settings, so
  * that a secret which is no longer in use is wiped. On SIGHUP reads them again, for requests to
  * come, and keeps the old ones if the new are wrong. On SIGTERM, SIGINT or SIGUSR1 answers what has
- * begun, closes the listener and returns within two seconds. To be called after
- * fastcgi_hold_signals. Returns the exit status of the process.
+ * begun, closes the listener and returns within two seconds, though not before a reload that has
+ * begun. To be called after fastcgi_hold_signals. Returns the exit status of the process.
  */
 int fastcgi_serve(struct settings *settings, struct listener *listener);
 

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/clock.h"
+#include "clock.h"
 #include "gateway/codec.h"
 #include "gateway/record.h"
 #include "log.h"
@@ -155,6 +155,22 @@ static bool throw_away(struct worker *worker, struct connection *connection) {
     return got < 0 && errno == EAGAIN;
 }
 
+static bool has_more(const struct connection *connection) {
+    int unread = 0;
+    return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+/* While draining, nothing comes after an answer unless more has been sent by then. On a Unix socket
+ * no request is lost by that: once reading is shut down the peer can't send another. Over TCP one
+ * may be on its way, and the web server has to try again. */
+static enum then last_or_not(const struct worker *worker, struct connection *connection,
+                             enum then then) {
+    if (!worker->draining || then != KEEP || connection->unread.length > 0 || has_more(connection))
+        return then;
+    shutdown(connection->fd, SHUT_RD);
+    return has_more(connection) ? KEEP : CLOSE;
+}
+
 /* All of the answer has been handed to the kernel. */
 static bool finish_answer(struct worker *worker, struct connection *connection, enum then then) {
     if (then == LINGER) {
@@ -162,10 +178,9 @@ static bool finish_answer(struct worker *worker, struct connection *connection, 
         set_state(worker, connection, LINGERING, LINGER_MS);
         return throw_away(worker, connection);
     }
-    bool has_begun_another = connection->unread.length > 0;
-    if (then == CLOSE || (worker->draining && !has_begun_another))
+    if (then == CLOSE)
         return false;
-    set_state(worker, connection, has_begun_another ? READING : ANSWERED,
+    set_state(worker, connection, connection->unread.length > 0 ? READING : ANSWERED,
               request_timeout_ms(worker));
     return true;
 }
@@ -177,6 +192,7 @@ static ssize_t send_some(const struct connection *connection, const struct buffe
 }
 
 static bool send_answer(struct worker *worker, struct connection *connection, enum then then) {
+    then = last_or_not(worker, connection, then);
     ssize_t sent = send_some(connection, &worker->out);
     if (sent < 0)
         return false;
@@ -202,7 +218,7 @@ static bool send_more(struct worker *worker, struct connection *connection) {
         return true;
 
     let_go(worker, unsent);
-    return finish_answer(worker, connection, connection->then) &&
+    return finish_answer(worker, connection, last_or_not(worker, connection, connection->then)) &&
            read_again_later(worker, connection);
 }
 
@@ -352,10 +368,8 @@ static bool is_between_requests(const struct connection *connection) {
     return connection->state == IDLE || connection->state == ANSWERED;
 }
 
-/* Closes what idles. On a Unix socket no request is lost by that: once reading is shut down no more
- * can come, and what is there by then is answered. Over TCP one may be on its way, and the web
- * server has to try again. A fresh connection was made for a request that must be about to come, so
- * it may stay for that. */
+/* Closes what idles, unless another request has come by then. A fresh connection was made for one
+ * that must be about to come, so it may stay for that. */
 static void begin_draining(struct worker *worker) {
     worker->draining = true;
     worker->drained_at = worker->now + DRAIN_MS;
@@ -364,8 +378,10 @@ static void begin_draining(struct worker *worker) {
         next = connection->next;
         if (!is_between_requests(connection))
             continue;
-        shutdown(connection->fd, SHUT_RD);
-        serve(worker, connection, false);
+        if (last_or_not(worker, connection, KEEP) == CLOSE)
+            drop(worker, connection);
+        else
+            serve(worker, connection, false);
     }
 }
 

@@ -545,6 +545,10 @@ describe('credentials', () => {
         ['a certificate for its file', ['--certificate-file', CERTIFICATE], CREDENTIALS,
             '--certificate-file: cannot read (not shown'],
         ['a certificate for an env file', ['--env-file', CERTIFICATE], CREDENTIALS, 'cannot read (not shown'],
+        ['a slip behind a certificate', ['--certificate', CERTIFICATE, '-channel', 'x'], { APP_ID }, 'no option -c,'],
+        ['a certificate too many', [CERTIFICATE], CREDENTIALS, '(not shown'],
+        ['a certificate for a number', ['--expire', CERTIFICATE], CREDENTIALS, '--expire', '(not shown'],
+        ['a certificate for an option', [`--${CERTIFICATE}`], CREDENTIALS, '(not shown'],
         ['a file that is malformed', ['--certificate-file', 'good.env'], CREDENTIALS, '--certificate-file does not hold'],
         ['an env file that is missing', ['--env-file', 'nowhere'], CREDENTIALS, 'cannot read nowhere'],
         ['an env file that is malformed', ['--env-file', 'broken.env'], {}, 'broken.env, line 2'],
@@ -559,6 +563,23 @@ describe('credentials', () => {
             assert.equal(stdout, '');
             assert.ok(!/secretive|5CFd2fd1755d40ecb72977518be15d3/.test(stderr));
         });
+    }
+});
+
+it('no certificate is printed as a command or of a description', async () => {
+    const rows = [
+        [[CERTIFICATE], '', 'there is no command \'(not shown'],
+        [['encode'], `{"app_certificate":"${CERTIFICATE}" "expire":60}`, 'no JSON', '(not shown'],
+        // With no more than its end in what is shown otherwise.
+        [['encode'], `{"app_certificate":"${CERTIFICATE}","app_id":"${'-'.repeat(36)}" 1}`, 'no JSON', '(not shown'],
+        [['encode'], `{"expire":"${CERTIFICATE}"}`, 'expire is (not shown'],
+        [['encode'], `{"${CERTIFICATE}":1}`, "'(not shown"],
+    ];
+    for (const [command, input, ...tells] of rows) {
+        const { stderr } = await bad(2, command, tells, { input });
+        for (let at = 0; at + 8 <= CERTIFICATE.length; at++) {
+            assert.ok(!stderr.includes(CERTIFICATE.slice(at, at + 8)), stderr);
+        }
     }
 });
 

@@ -836,6 +836,23 @@ describe('limits', () => {
             }, { descriptors: ['pipe'] }));
     }
 
+    // What is stopped here is what reads the terminal.
+    it('a log that is a terminal, which nobody reads any more, holds up nobody', () => withShell(
+        `script -qfc 'tty >name; exec sleep 60' /dev/null >/dev/null </dev/null &
+        for i in $(seq 100); do test -s name && break; sleep 0.1; done
+        kill -STOP $!; exec 2>"$(cat name)"`,
+        { WORKERS: '2' }, async ({ child, service, sockets }) => {
+            await waitFor('it to listen', () => fs.existsSync(service.upstream.path));
+            assert.match(fs.readlinkSync(`/proc/${child.pid}/fd/2`), /^\/dev\/pts\//);
+            sockets.push(...await connect(service, 1));
+            for (let count = 0; count < 40; count++) {
+                const answers = fcgiAnswers(sockets[0], 25);
+                sockets[0].write(Buffer.concat(
+                    Array.from({ length: 25 }, () => fcgiRequest('/no/such/path'))));
+                assert.equal((await answers).length, 25);
+            }
+        }));
+
     it('standard output and error that are closed are no connection', () => withShell(
         'exec >&- 2>&-', {}, async ({ child, service, sockets }) => {
             await waitFor('it to listen', () => fs.existsSync(service.upstream.path));

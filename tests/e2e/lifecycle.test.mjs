@@ -231,6 +231,54 @@ describe('the end', () => {
             assert.match(lines(log()).at(-1), /info: stopped$/);
         }));
 
+    // [what has been sent, but not read, on each kept connection when the signal comes]
+    const sized = (bytes, query = '') => (fcgiRequest(`/rtm/alice/?${query}`).length >= bytes
+        ? fcgiRequest(`/rtm/alice/?${query}`) : sized(bytes, `${query}x`));
+    for (const [title, now, later, answersExpected] of [
+        ['a part of a request', whole.subarray(0, 20), whole.subarray(20), 1],
+        ['a request and a part of one', Buffer.concat([whole, whole.subarray(0, 20)]), whole.subarray(20), 2],
+        // Where a read that takes 16 KiB ends, so does a request.
+        ['more than is read at once', Buffer.concat(Array.from({ length: 100 }, () => sized(512))),
+            Buffer.alloc(0), 100],
+    ]) {
+        it(`${title} that is there, unread, is answered`, () => withDirectory(
+            async ({ socketFile, responder }) => {
+                const child = responder(['--listen', `unix:${socketFile}`], { env: { WORKERS: '1' } });
+                await assertServes({ path: socketFile });
+                // More than the responder looks at before it looks for the signal.
+                const sockets = await Promise.all(
+                    Array.from({ length: 200 }, () => fcgiConnect({ upstream: { path: socketFile } })));
+                try {
+                    assert.equal(sized(512).length, 512);
+                    await Promise.all(sockets.map((socket) => assertAnswered(socket)));
+                    child.kill('SIGSTOP');
+                    const answers = Promise.all(
+                        sockets.map((socket) => fcgiAnswers(socket, answersExpected)));
+                    await Promise.all(sockets.map((socket) => written(socket, now)));
+                    child.kill('SIGTERM');
+                    child.kill('SIGCONT');
+                    await sleep(100);
+                    sockets.forEach((socket) => socket.write(later));
+                    (await answers).flat().forEach((answer) => assertMinted(answer));
+                    await assertEnds(child);
+                } finally {
+                    sockets.forEach((socket) => socket.destroy());
+                }
+            }));
+    }
+
+    it('comes before a SIGHUP that is there too', () => withDirectory(
+        async ({ socketFile, responder, log }) => {
+            const child = responder(['--listen', `unix:${socketFile}`]);
+            await assertServes({ path: socketFile });
+            child.kill('SIGSTOP');
+            child.kill('SIGHUP');
+            child.kill('SIGTERM');
+            child.kill('SIGCONT');
+            await assertEnds(child);
+            assert.doesNotMatch(log(), /settings/);
+        }));
+
     it('a second signal, and SIGHUP, change nothing about it', async () => {
         await withDirectory(async ({ socketFile, responder, log }) => {
             const child = responder(['--listen', `unix:${socketFile}`]);
@@ -475,17 +523,35 @@ describe('SIGHUP', () => {
                 }));
         }
 
-        it('a named pipe that nobody writes to', () => withReloadable({ dotenv: dotenvWith(CERTIFICATE) },
-            async ({ service, hangUp, reload, replace, mint }) => {
-                execFileSync('mkfifo', [path.join(service.directory, 'pipe')]);
+        for (const [title, write] of [
+            ['a named pipe that nobody writes to', () => {}],
+            ['a named pipe whose writer takes its time', async (pipe, isOver) => {
+                const writer = fs.openSync(pipe, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+                for (let at = 0; at < 20 && !isOver(); at++) {
+                    fs.writeSync(writer, CERTIFICATE[at]);
+                    await sleep(500);
+                }
+                fs.closeSync(writer);
+            }],
+        ]) {
+            it(title, () => withReloadable({ dotenv: dotenvWith(CERTIFICATE) }, async ({
+                service, hangUp, reload, replace, mint,
+            }) => {
+                const pipe = path.join(service.directory, 'pipe');
+                execFileSync('mkfifo', [pipe]);
                 replace('.env', `APP_ID=${APP_ID}\nAPP_CERTIFICATE_FILE=pipe\n`);
+                let isOver = false;
+                const writing = write(pipe, () => isOver);
                 const told = await hangUp(/error: /g);
+                isOver = true;
+                await writing;
                 assert.equal(told.length, 1, told.join('\n'));
                 assert.match(told[0], /APP_CERTIFICATE_FILE: cannot read pipe: Timer expired/);
                 await mint(CERTIFICATE);
                 await reload(dotenvWith(OTHER_CERTIFICATE));
                 await mint(OTHER_CERTIFICATE);
             }));
+        }
 
         it('no file', () => withReloadable({ dotenv: dotenvWith(CERTIFICATE) },
             async ({ service, hangUp, mint }) => {

@@ -215,6 +215,7 @@ describe('settings', () => {
             ['PORT 0', { ...SECRETS, PORT: '0' }, /PORT/],
             ['PORT 65536', { ...SECRETS, PORT: '65536' }, /PORT.*65536/],
             ['LOG_LEVEL unknown', { ...SECRETS, LOG_LEVEL: 'loud' }, /LOG_LEVEL.*loud.*debug/],
+            ['LOG_LEVEL of two lines', { ...SECRETS, LOG_LEVEL: 'loud\n2' }, /LOG_LEVEL.*loud\?2.*debug/],
             ['WORKERS not a number', { ...SECRETS, WORKERS: 'many' }, /WORKERS.*many/],
             ['WORKERS negative', { ...SECRETS, WORKERS: '-1' }, /WORKERS.*-1/],
             ['REQUEST_TIMEOUT not a number', { ...SECRETS, REQUEST_TIMEOUT: '1s' },
@@ -380,6 +381,14 @@ describe('command line', () => {
             [['--listen', '127.0.0.1:65536'], '65536'],
             [['--listen', '127.0.0.1:-1'], '127.0.0.1:-1'],
             [['--listen', '999.0.0.1:9000'], '999.0.0.1'],
+            // A secret in the wrong place is not told, nor is what stands behind a name that is wrong.
+            [[CERTIFICATE], 'not shown'],
+            [['--check', CERTIFICATE], 'not shown'],
+            [[`--${CERTIFICATE}`], 'not shown'],
+            [[`--certificate=${CERTIFICATE}`], "'--certificate'"],
+            [['--workers', CERTIFICATE, '-listen'], "'-l'"],
+            [['--listen', CERTIFICATE], 'not shown'],
+            [['--listen', `${CERTIFICATE}:80`], 'not shown'],
         ];
         for (const [args, tells] of rows) {
             it(args.join(' ').slice(0, 60), async () => {

@@ -1,4 +1,4 @@
-/* Records as they are cut and told apart, and a worker that the kernel refuses something. */
+/* A worker that the kernel refuses something. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -8,54 +8,14 @@
 #include <unistd.h>
 
 #include "gateway/codec.h"
-#include "gateway/record.h"
 #include "gateway/worker.h"
 #include "unit.h"
 
-enum { MOMENT_MS = 5000, HEADER = 8 };
+enum { MOMENT_MS = 5000 };
 
-#define BEGIN_RECORD 1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0
-#define ABORT_RECORD 1, 2, 0, 1, 0, 0, 0, 0
-#define PARAMS_END 1, 4, 0, 1, 0, 0, 0, 0
-#define STDIN_END 1, 5, 0, 1, 0, 0, 0, 0
-#define GET_VALUES 1, 9, 0, 0, 0, 0, 0, 0
-
-static const uint8_t whole[] = {BEGIN_RECORD, PARAMS_END, STDIN_END};
-
-/* At every length of a request: not whole, and how much of it are whole records. */
-static void test_partial(void **state) {
-    (void)state;
-    for (size_t length = 1; length < sizeof whole; length++) {
-        size_t unit = sizeof whole;
-        assert_int_equal(record_next(whole, length, &unit), RECORD_PARTIAL);
-        size_t records = length < 2 * HEADER ? 0 : length / HEADER * HEADER;
-        assert_int_equal(unit, records);
-    }
-}
-
-static void test_kinds(void **state) {
-    (void)state;
-    static const struct {
-        enum record_kind kind;
-        size_t unit; /* of RECORD_BROKEN it means nothing */
-        uint8_t data[48];
-    } cases[] = {
-        {RECORD_REQUEST, 32, {BEGIN_RECORD, PARAMS_END, STDIN_END, GET_VALUES}},
-        {RECORD_REQUEST, 24, {BEGIN_RECORD, ABORT_RECORD, GET_VALUES}},
-        {RECORD_MANAGEMENT, 8, {GET_VALUES, BEGIN_RECORD, PARAMS_END, STDIN_END}},
-        {RECORD_LATE_ABORT, 8, {ABORT_RECORD, BEGIN_RECORD, PARAMS_END, STDIN_END}},
-        {RECORD_LATE_ABORT, 8, {ABORT_RECORD, ABORT_RECORD}},
-        {RECORD_BROKEN, 0, {PARAMS_END, STDIN_END}},
-        {RECORD_BROKEN, 0, {BEGIN_RECORD, GET_VALUES}},
-        {RECORD_BROKEN, 0, {2}},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        size_t unit;
-        assert_int_equal(record_next(cases[i].data, sizeof cases[i].data, &unit), cases[i].kind);
-        if (cases[i].kind != RECORD_BROKEN)
-            assert_int_equal(unit, cases[i].unit);
-    }
-}
+/* FCGI_BEGIN_REQUEST and the ends of FCGI_PARAMS and FCGI_STDIN: the shortest request. */
+static const uint8_t whole[] = {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0,
+                                1, 4, 0, 1, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0};
 
 static _Atomic bool refusing;
 int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
@@ -122,9 +82,7 @@ static void test_watch_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_partial),
-        cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_watch_refused),
     };
-    return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* A clock that nobody sets. */
-#ifndef GATEWAY_CLOCK_H
-#define GATEWAY_CLOCK_H
+#ifndef CLOCK_H
+#define CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
