@@ -116,9 +116,8 @@ int main(int argc, char **argv) {
         }
     }
 
-    if (optind < argc) {
+    if (optind < argc)
         return complain("argument", agora_text_of(argv[optind]), "is one too many");
-    }
     struct listener listener;
     bool inherited = !address && listener_inherit(&listener);
     if (!address && !check && !inherited && !is_cgi()) {

@@ -14,7 +14,7 @@ void log_set_level(enum log_level level);
 
 bool log_enabled(enum log_level level);
 
-/* Safe from several threads: each line is one write. Never waits for whoever reads the log. */
+/* Safe from several threads: lines don't mingle. Never waits for whoever reads the log. */
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 
 #endif

@@ -7,11 +7,18 @@
 
 enum { SECRET_DIGITS = 16 };
 
-bool may_be_secret(struct agora_text text) {
+size_t length_before_secret(struct agora_text text) {
     size_t digits = 0;
-    for (size_t i = 0; i < text.length && digits < SECRET_DIGITS; i++)
+    for (size_t i = 0; i < text.length; i++) {
         digits = isxdigit((unsigned char)text.data[i]) ? digits + 1 : 0;
-    return digits == SECRET_DIGITS;
+        if (digits == SECRET_DIGITS)
+            return i + 1 - digits;
+    }
+    return text.length;
+}
+
+bool may_be_secret(struct agora_text text) {
+    return length_before_secret(text) < text.length;
 }
 
 const char *tell(const char *value) {

@@ -4,10 +4,14 @@
 #define TELL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "agora_token.h"
 
-/* Whether a text holds 16 hexadecimal digits in a row, half of an App Certificate. */
+/* How much of a text stands before the first 16 hexadecimal digits in a row, half of an App
+ * Certificate: all of it where there are none. */
+size_t length_before_secret(struct agora_text text);
+
 bool may_be_secret(struct agora_text text);
 
 #define NOT_TOLD "(not shown, as it may be a secret)"

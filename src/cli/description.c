@@ -344,14 +344,14 @@ void description_free(struct description *description) {
     }
 }
 
-/* The text before the place where json-c has stopped. A secret may reach back further than that. */
-static struct shown excerpt(const char *text, size_t end) {
-    size_t seen = end < 2 * (size_t)SHOWN_BYTES_MAX ? end : 2 * (size_t)SHOWN_BYTES_MAX;
-    size_t shown = end < SHOWN_BYTES_MAX ? end : SHOWN_BYTES_MAX;
-    const struct agora_text told = {text + end - shown, shown};
-    return may_be_secret((struct agora_text){text + end - seen, seen})
-               ? show(agora_text_of(NOT_TOLD))
-               : show(told);
+/* The text before the place where json-c has stopped, up to what may be a secret, which may begin
+ * further back. *is_cut says whether there is one. */
+static struct shown excerpt(const char *text, size_t end, bool *is_cut) {
+    size_t seen = end > 2 * (size_t)SHOWN_BYTES_MAX ? end - 2 * (size_t)SHOWN_BYTES_MAX : 0;
+    size_t first = end > SHOWN_BYTES_MAX ? end - SHOWN_BYTES_MAX : 0;
+    size_t last = seen + length_before_secret((struct agora_text){text + seen, end - seen});
+    *is_cut = last < end;
+    return show((struct agora_text){text + first, last > first ? last - first : 0});
 }
 
 struct json_object *parse_json(const char *text, size_t length,
@@ -366,6 +366,7 @@ struct json_object *parse_json(const char *text, size_t length,
     struct json_object *json = NULL;
     enum json_tokener_error failure = json_tokener_error_size;
     struct shown place = {0};
+    bool is_cut = false;
     if (tokener && ascii) {
         size_t end = utf8_to_json_ascii((struct agora_text){text, length}, ascii);
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
@@ -373,14 +374,14 @@ struct json_object *parse_json(const char *text, size_t length,
         failure = json_tokener_get_error(tokener);
         size_t at = json_tokener_get_parse_end(tokener);
         end = at < end ? at : end;
-        place = excerpt(ascii, end);
+        place = excerpt(ascii, end, &is_cut);
     }
     if (tokener)
         json_tokener_free(tokener);
     free(ascii);
     if (failure != json_tokener_success) {
-        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, behind '%s'",
-                 json_tokener_error_desc(failure), place.text);
+        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, behind '%s%s'",
+                 json_tokener_error_desc(failure), place.text, is_cut ? NOT_TOLD : "");
         json_object_put(json);
         return NULL;
     }

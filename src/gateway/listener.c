@@ -159,6 +159,7 @@ static int open_tcp(const char *address, char *error) {
     }
     int one = 1;
     int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
+    prepare_tcp(fd);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", tell(address), strerror(errno));
@@ -166,7 +167,6 @@ static int open_tcp(const char *address, char *error) {
             close(fd);
         fd = -1;
     }
-    prepare_tcp(fd);
     freeaddrinfo(found);
     return fd;
 }

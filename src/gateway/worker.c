@@ -472,7 +472,7 @@ struct worker *worker_start(struct settings *settings, const struct limit *limit
     return NULL;
 }
 
-static void tell(const struct worker *worker) {
+static void wake(const struct worker *worker) {
     eventfd_write(worker->told_fd, 1);
 }
 
@@ -488,7 +488,7 @@ void worker_add(struct worker *worker, int fd) {
     while (!atomic_compare_exchange_weak(&worker->added, &connection->next, connection))
         ;
     atomic_fetch_add(&worker->load, 1);
-    tell(worker);
+    wake(worker);
 }
 
 unsigned worker_load(const struct worker *worker) {
@@ -497,17 +497,17 @@ unsigned worker_load(const struct worker *worker) {
 
 void worker_use(struct worker *worker, struct settings *settings) {
     settings_release(atomic_exchange(&worker->next_settings, settings_hold(settings)));
-    tell(worker);
+    wake(worker);
 }
 
 void worker_drain(struct worker *worker) {
     atomic_store(&worker->stage, DRAINING);
-    tell(worker);
+    wake(worker);
 }
 
 void worker_end(struct worker *worker) {
     atomic_store(&worker->stage, ENDING);
-    tell(worker);
+    wake(worker);
 }
 
 void worker_join(struct worker *worker) {

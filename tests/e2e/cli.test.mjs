@@ -2,12 +2,13 @@
 // environment. Agora's own package judges what it mints and mints what it reads.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import zlib from 'node:zlib';
 import judge from 'agora-token/src/AccessToken2.js';
@@ -165,6 +166,7 @@ describe('encode and decode', () => {
         ['a field of another type', '{"services":[{"type":"rtm","channel":"a"}]}', "rtm has no 'channel'"],
         ['a number too large', '{"expire":4294967296}', 'expire is 4294967296', '4294967295'],
         ['a huge number', '{"salt":99999999999999999999}', 'salt'],
+        ['a huge number that is cut off', '{"salt":99999999999999999999', '"salt":(not shown'],
         ['a negative number', '{"issue_ts":-1}', 'issue_ts is -1'],
         ['a fraction', '{"issue_ts":1.5}', 'issue_ts is 1.5'],
         ['a string for a number', '{"issue_ts":"1"}', 'issue_ts is "1"'],
@@ -535,6 +537,16 @@ describe('credentials', () => {
         assert.match(result.stderr, /^agora-token: warning: --certificate can be seen in the list of processes.*\n$/);
     });
 
+    // A program behind <(...) may have to ask for a passphrase first.
+    it('waits for the certificate that comes through a pipe', async () => {
+        const pipe = path.join(directory, 'pipe');
+        execFileSync('mkfifo', [pipe]);
+        const minted = good([...args, '--certificate-file', pipe], { env: { APP_ID } });
+        await sleep(3000);
+        await fs.promises.writeFile(pipe, CERTIFICATE);
+        assert.equal(await minted, expected);
+    });
+
     const complaints = [
         ['nothing', [], {}, 'APP_ID is missing'],
         ['no certificate', [], { APP_ID }, 'APP_CERTIFICATE is missing', 'APP_CERTIFICATE_FILE', '--certificate-file'],
@@ -569,7 +581,7 @@ describe('credentials', () => {
 it('no certificate is printed as a command or of a description', async () => {
     const rows = [
         [[CERTIFICATE], '', 'there is no command \'(not shown'],
-        [['encode'], `{"app_certificate":"${CERTIFICATE}" "expire":60}`, 'no JSON', '(not shown'],
+        [['encode'], `{"app_certificate":"${CERTIFICATE}" "expire":60}`, 'no JSON', "'{\"app_certificate\":\"(not shown"],
         // With no more than its end in what is shown otherwise.
         [['encode'], `{"app_certificate":"${CERTIFICATE}","app_id":"${'-'.repeat(36)}" 1}`, 'no JSON', '(not shown'],
         [['encode'], `{"expire":"${CERTIFICATE}"}`, 'expire is (not shown'],

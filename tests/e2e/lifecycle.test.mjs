@@ -913,6 +913,16 @@ describe('NOTIFY_SOCKET', () => {
             }));
     }
 
+    const assertNoHarm = async ({ socketFile, responder }, address) => {
+        const child = responder(['--listen', `unix:${socketFile}`],
+            { env: { NOTIFY_SOCKET: address } });
+        await assertServes({ path: socketFile });
+        child.kill('SIGHUP');
+        await assertServes({ path: socketFile });
+        child.kill('SIGTERM');
+        await assertEnds(child);
+    };
+
     it('does no harm when nobody reads what it is told', () => withDirectory(
         async ({ directory, socketFile, run, responder }) => {
             const address = path.join(directory, 'notify');
@@ -920,13 +930,7 @@ describe('NOTIFY_SOCKET', () => {
             run(helper(), ['full', address], { logFile: toldFile });
             await waitFor('it to be full', () => fs.existsSync(toldFile)
                 && fs.readFileSync(toldFile, 'utf8') === 'full\n');
-            const child = responder(['--listen', `unix:${socketFile}`],
-                { env: { NOTIFY_SOCKET: address } });
-            await assertServes({ path: socketFile });
-            child.kill('SIGHUP');
-            await assertServes({ path: socketFile });
-            child.kill('SIGTERM');
-            await assertEnds(child);
+            await assertNoHarm({ socketFile, responder }, address);
         }));
 
     // [a manager that can't be told, why]
@@ -934,15 +938,8 @@ describe('NOTIFY_SOCKET', () => {
         ['/no/such/socket', 'nobody is there'], ['', 'it is empty'], ['@', 'it is no name'],
         ['relative', 'it is no path'], [`/${'x'.repeat(300)}`, 'it is too long'],
     ]) {
-        it(`does no harm when ${why}`, () => withDirectory(async ({ socketFile, responder }) => {
-            const child = responder(['--listen', `unix:${socketFile}`],
-                { env: { NOTIFY_SOCKET: address } });
-            await assertServes({ path: socketFile });
-            child.kill('SIGHUP');
-            await assertServes({ path: socketFile });
-            child.kill('SIGTERM');
-            await assertEnds(child);
-        }));
+        it(`does no harm when ${why}`, () => withDirectory(
+            (context) => assertNoHarm(context, address)));
     }
 });
 
