@@ -52,8 +52,8 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
-SERVICE := src/config.c src/dotenv.c src/file.c src/log.c src/tell.c $(wildcard src/http/*.c src/json/*.c src/api/*.c \
-	src/gateway/*.c)
+SERVICE := $(filter-out src/agora-token%.c,$(wildcard src/*.c)) \
+	$(wildcard src/http/*.c src/json/*.c src/api/*.c src/gateway/*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

@@ -8,9 +8,9 @@
 #include "config.h"
 #include "gateway/gateway.h"
 #include "gateway/listener.h"
-#include "http/text.h"
 #include "log.h"
-#include "tell.h"
+#include "redact.h"
+#include "text.h"
 #include "version.h"
 
 enum { EXIT_USAGE = 2 };
@@ -62,7 +62,7 @@ static void occupy_standard_descriptors(void) {
 
 static int complain(const char *kind, struct agora_text value, const char *why) {
     fprintf(stderr, "agora-token-fcgi: the %s '%s' %s; see agora-token-fcgi --help\n", kind,
-            may_be_secret(value) ? NOT_TOLD : quote(value).text, why);
+            may_be_secret(value) ? REDACTED : quote(value).text, why);
     return EXIT_USAGE;
 }
 

@@ -9,7 +9,7 @@
 
 #include "dotenv.h"
 #include "file.h"
-#include "tell.h"
+#include "redact.h"
 
 enum {
     NAME_MAX_LENGTH = 64,
@@ -60,7 +60,7 @@ static bool parse_number(const struct setting *setting, const char *value, unsig
         number = (unsigned long)setting->most + 1;
     if (number < setting->least || number > setting->most)
         return fail(error, "%s is '%.64s': expected a whole number from %u to %u", setting->name,
-                    tell(value), setting->least, setting->most);
+                    redact(value), setting->least, setting->most);
     *out = (unsigned)number;
     return true;
 }
@@ -88,7 +88,7 @@ static bool parse(const struct setting *setting, const char *value, struct setti
     case LEVEL:
         return log_level_from_name(value, (enum log_level *)(void *)field) ||
                fail(error, "%s is '%.64s': expected error, warning, info or debug", setting->name,
-                    tell(value));
+                    redact(value));
     }
     return false;
 }
@@ -110,7 +110,7 @@ static bool take(const struct setting *setting, const char *direct, const char *
         if (getenv("GATEWAY_INTERFACE") && file_is_exposed(path, error, SETTINGS_ERROR_MAX))
             return false;
         if (!file_read(path, PATIENCE_MS, content))
-            return fail(error, "%s_FILE: cannot read %s: %s", setting->name, tell(path),
+            return fail(error, "%s_FILE: cannot read %s: %s", setting->name, redact(path),
                         strerror(errno));
         size_t length = strlen(content);
         while (length > 0 && strchr(" \t\r\n", content[length - 1]))

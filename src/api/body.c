@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "api/parameters.h"
-#include "http/text.h"
+#include "text.h"
 #include "json/utf8.h"
 
 enum { JSON_DEPTH_MAX = 32 };
@@ -83,7 +83,7 @@ struct json_object *body_member(struct json_object *object, const char *name) {
 static bool refuse(const char *name, struct json_object *value, const char *allowed,
                    struct response *response) {
     return response_error(response, HTTP_BAD_REQUEST, "%s %s is not valid: use %s", name,
-                          quote(text_from(json_object_to_json_string(value))).text, allowed);
+                          quote(agora_text_of(json_object_to_json_string(value))).text, allowed);
 }
 
 static struct agora_text text_of(struct json_object *string) {
@@ -123,7 +123,7 @@ static bool read_text_or_number(struct json_object *object, const char *name, in
     if (!read_integer(value, 0, most, &number))
         return refuse(name, value, allowed, response);
     snprintf(digits, BODY_DIGITS, "%" PRId64, number);
-    *text = text_from(digits);
+    *text = agora_text_of(digits);
     return true;
 }
 

@@ -2,7 +2,7 @@
 #include "api/endpoints.h"
 #include "api/parameters.h"
 #include "api/services.h"
-#include "http/text.h"
+#include "text.h"
 
 /* The body of a request for one token, its members' types judged, absent ones {NULL, 0}. */
 struct wish {

@@ -3,7 +3,7 @@
 
 #include "api/body.h"
 #include "api/endpoints.h"
-#include "http/text.h"
+#include "text.h"
 #include "json/token_json.h"
 
 /* Why the token does not let anybody in; NULL if it does as far as can be told here. */

@@ -1,6 +1,6 @@
 #include "api/parameters.h"
 
-#include "http/text.h"
+#include "text.h"
 
 bool is_digits(struct agora_text value) {
     for (size_t i = 0; i < value.length; i++)
@@ -113,7 +113,7 @@ bool parameter_rtc_user(struct agora_text token_type, struct agora_text segment,
                         struct agora_text *user, struct response *response) {
     /* agora-token-service reads an empty segment as 0, whatever the tokenType. */
     if (segment.length == 0)
-        segment = text_from("0");
+        segment = agora_text_of("0");
 
     if (text_equals(token_type, "userAccount")) {
         *user = segment;

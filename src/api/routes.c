@@ -1,7 +1,7 @@
 #include "api/api.h"
 #include "api/endpoints.h"
 #include "http/cors.h"
-#include "http/text.h"
+#include "text.h"
 
 enum method { GET, POST };
 
@@ -46,7 +46,7 @@ static struct agora_text without_trailing_slash(struct agora_text path) {
 }
 
 static bool matches(const char *pattern, struct agora_text path, struct call *call) {
-    struct agora_text want = text_from(pattern);
+    struct agora_text want = agora_text_of(pattern);
     call->capture_count = 0;
     while (want.data && path.data) {
         struct agora_text expected = text_cut(&want, '/');

@@ -1,7 +1,7 @@
 #include "api/answer.h"
 #include "api/endpoints.h"
 #include "api/parameters.h"
-#include "http/text.h"
+#include "text.h"
 
 enum { CHANNEL, ROLE, TOKEN_TYPE, UID, RTM_UID };
 

@@ -1,7 +1,7 @@
 #include "api/answer.h"
 #include "api/endpoints.h"
 #include "api/parameters.h"
-#include "http/text.h"
+#include "text.h"
 
 void endpoint_rtm(const struct call *call, struct response *response) {
     struct agora_text user = call->captures[0];

@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "api/parameters.h"
-#include "http/text.h"
+#include "text.h"
 
 static const char *const resources[] = {
     [AGORA_RTM2_MESSAGE_CHANNELS] = "messageChannels",
@@ -75,7 +75,7 @@ static bool read_names(struct services *services, size_t *used, struct json_obje
         if (!json_object_is_type(name, json_type_string))
             return response_error(response, HTTP_BAD_REQUEST,
                                   "permissions: %s is not valid: use a list of strings",
-                                  quote(text_from(json_object_to_json_string(name))).text);
+                                  quote(agora_text_of(json_object_to_json_string(name))).text);
         *text = (struct agora_text){json_object_get_string(name),
                                     (size_t)json_object_get_string_len(name)};
         if (!parameter_user("permissions: name", *text, response))
@@ -100,12 +100,12 @@ static bool read_resource(struct services *services, size_t *used, int resource,
             return response_error(response, HTTP_BAD_REQUEST,
                                   "permissions: '%s' is not valid: use read or write with a list "
                                   "of names",
-                                  quote(text_from(key)).text);
+                                  quote(agora_text_of(key)).text);
         if (has_permission(services, resource, kind))
             return response_error(response, HTTP_BAD_REQUEST,
                                   "permissions: '%s' stands there repeatedly: use it once for each "
                                   "kind of resource",
-                                  quote(text_from(key)).text);
+                                  quote(agora_text_of(key)).text);
         struct agora_rtm2_permission *permission =
             &services->permissions[services->permission_count++];
         permission->resource = (uint16_t)resource;
@@ -145,7 +145,7 @@ static bool read_permissions(struct services *services, struct json_object *perm
                                   "permissions: '%s' is not valid: use messageChannels, "
                                   "streamChannels, groupChannels, serverGroups or users, each with "
                                   "{\"read\":[…],\"write\":[…]}",
-                                  quote(text_from(key)).text);
+                                  quote(agora_text_of(key)).text);
         if (!read_resource(services, &used, resource, by_kind, response))
             return false;
     }

@@ -4,7 +4,7 @@
 #include "api/endpoints.h"
 #include "api/parameters.h"
 #include "api/services.h"
-#include "http/text.h"
+#include "text.h"
 
 /* What the whole body says; a service reads the rest from its own object. */
 struct order {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/show.h"
-#include "tell.h"
+#include "redact.h"
 #include "json/names.h"
 #include "json/utf8.h"
 
@@ -381,7 +381,7 @@ struct json_object *parse_json(const char *text, size_t length,
     free(ascii);
     if (failure != json_tokener_success) {
         snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, behind '%s%s'",
-                 json_tokener_error_desc(failure), place.text, is_cut ? NOT_TOLD : "");
+                 json_tokener_error_desc(failure), place.text, is_cut ? REDACTED : "");
         json_object_put(json);
         return NULL;
     }

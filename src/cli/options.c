@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/show.h"
-#include "tell.h"
+#include "redact.h"
 #include "json/names.h"
 
 enum { OPTIONS_MAX = 32 };

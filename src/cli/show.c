@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tell.h"
+#include "redact.h"
 #include "json/utf8.h"
 
 /* Bytes at the beginning that may go to a terminal as they are, 0 when the first may not. */
@@ -41,7 +41,7 @@ void show_text(FILE *out, struct agora_text text) {
 struct shown show(struct agora_text text) {
     struct shown shown;
     if (may_be_secret(text))
-        text = agora_text_of(NOT_TOLD);
+        text = agora_text_of(REDACTED);
     size_t at = 0;
     while (text.length > 0 && at < 4 * SHOWN_BYTES_MAX - 4)
         at += show_next(&text, &shown.text[at]);

@@ -2,8 +2,8 @@
 
 #include <time.h>
 
-#include "http/text.h"
 #include "log.h"
+#include "text.h"
 
 void gateway_answer(struct api *api, const struct request *request, struct response *response) {
     api->now = (uint32_t)time(NULL);

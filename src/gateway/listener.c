@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tell.h"
+#include "redact.h"
 
 static const char unix_prefix[] = "unix:";
 
@@ -142,7 +142,7 @@ static int open_tcp(const char *address, char *error) {
     if (length == 0 || length >= sizeof host || !is_port(colon + 1)) {
         snprintf(error, LISTENER_ERROR_MAX,
                  "'%.128s' is not valid: use unix:/path or HOST:PORT, with a port from 1 to 65535",
-                 tell(address));
+                 redact(address));
         return -1;
     }
     if (bracketed)
@@ -154,7 +154,7 @@ static int open_tcp(const char *address, char *error) {
     struct addrinfo *found;
     int status = getaddrinfo(host, colon + 1, &hints, &found);
     if (status != 0) {
-        snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", tell(address), gai_strerror(status));
+        snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", redact(address), gai_strerror(status));
         return -1;
     }
     int one = 1;
@@ -162,7 +162,7 @@ static int open_tcp(const char *address, char *error) {
     prepare_tcp(fd);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-        snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", tell(address), strerror(errno));
+        snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", redact(address), strerror(errno));
         if (fd >= 0)
             close(fd);
         fd = -1;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "http/text.h"
+#include "text.h"
 
 /* The record header of the FastCGI specification 1.0, section 3.3, and the types of section 8. */
 enum {

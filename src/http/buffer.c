@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "http/text.h"
+#include "text.h"
 
 enum {
     BUFFER_FIRST = 1024,
@@ -48,7 +48,7 @@ void buffer_put(struct buffer *buffer, struct agora_text text) {
 }
 
 void buffer_puts(struct buffer *buffer, const char *string) {
-    buffer_put(buffer, text_from(string));
+    buffer_put(buffer, agora_text_of(string));
 }
 
 void buffer_put_number(struct buffer *buffer, size_t number) {

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#include "http/text.h"
+#include "text.h"
 
 static struct agora_text trim(struct agora_text text) {
     while (text.length > 0 && text.data[0] == ' ') {
@@ -19,7 +19,7 @@ static bool same_text(struct agora_text a, struct agora_text b) {
 }
 
 static bool is_listed(const char *allow, struct agora_text origin) {
-    struct agora_text rest = text_from(allow);
+    struct agora_text rest = agora_text_of(allow);
     while (rest.data) {
         struct agora_text entry = trim(text_cut(&rest, ','));
         if (text_equals(entry, "*") || (entry.length > 0 && same_text(entry, origin)))

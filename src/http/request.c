@@ -1,6 +1,6 @@
 #include "http/request.h"
 
-#include "http/text.h"
+#include "text.h"
 
 static const struct {
     const char *name;
@@ -77,7 +77,7 @@ void request_read_environment(struct request *request, char *const *environment)
                 continue;
             struct agora_text *text =
                 (struct agora_text *)(void *)((char *)request + variables[i].offset);
-            *text = text_from(*environment + length);
+            *text = agora_text_of(*environment + length);
             break;
         }
     }

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "http/text.h"
+#include "text.h"
 
 /* Every answer carries these. Tokens must not be kept by anything on the way, and what an answer
  * says may depend on who asks. */

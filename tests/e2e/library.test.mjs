@@ -129,7 +129,7 @@ describe('the installed library', () => {
         before(() => {
             program = path.join(root, 'batch');
             const sources = ['tests/e2e/programs/batch.c',
-                ...['json/token_json', 'json/names', 'json/utf8', 'cli/description', 'cli/show', 'tell']
+                ...['json/token_json', 'json/names', 'json/utf8', 'cli/description', 'cli/show', 'redact']
                     .map((name) => `src/${name}.c`)];
             run('gcc', ['-std=c17', '-D_GNU_SOURCE', '-Isrc', ...flags('--cflags'), ...sources, '-o', program,
                 ...flags('--libs'), ...words(run('pkg-config', ['--cflags', '--libs', 'json-c', 'libcrypto']))]);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "http/text.h"
+#include "text.h"
 
 static void expect(bool condition) {
     if (!condition)
@@ -19,7 +19,7 @@ static void expect_ours(const char *token) {
     static const struct agora_text certificate = {"5CFd2fd1755d40ecb72977518be15d3b", 32};
     static char room[1024 * 1024];
     struct agora_reading reading;
-    expect(agora_token_read(text_from(token), room, sizeof room, &reading) == AGORA_TOKEN_OK);
+    expect(agora_token_read(agora_text_of(token), room, sizeof room, &reading) == AGORA_TOKEN_OK);
     expect(agora_token_verify(&reading, certificate) == AGORA_TOKEN_OK);
 }
 
@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
 
     const struct request request = {
-        .method = text_from("POST"),
-        .path = text_from(paths[data[0] % 3]),
+        .method = agora_text_of("POST"),
+        .path = agora_text_of(paths[data[0] % 3]),
         .body = {(const char *)data + 1, size - 1},
     };
     api_answer(&api, &request, &response);

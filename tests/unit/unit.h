@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
-#include "http/text.h"
+#include "text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static inline struct agora_text text(const char *string) {
-    return text_from(string);
+    return agora_text_of(string);
 }
 
 #endif

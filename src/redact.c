@@ -1,4 +1,4 @@
-#include "tell.h"
+#include "redact.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -21,8 +21,8 @@ bool may_be_secret(struct agora_text text) {
     return length_before_secret(text) < text.length;
 }
 
-const char *tell(const char *value) {
-    return may_be_secret(agora_text_of(value)) ? NOT_TOLD : value;
+const char *redact(const char *value) {
+    return may_be_secret(agora_text_of(value)) ? REDACTED : value;
 }
 
 struct agora_text refused_option(char *const *argv) {

@@ -1,7 +1,7 @@
 /* What a message may tell of what somebody has typed or set: nothing that may be a secret which got
  * into the wrong place. */
-#ifndef TELL_H
-#define TELL_H
+#ifndef REDACT_H
+#define REDACT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,10 +14,10 @@ size_t length_before_secret(struct agora_text text);
 
 bool may_be_secret(struct agora_text text);
 
-#define NOT_TOLD "(not shown, as it may be a secret)"
+#define REDACTED "(not shown, as it may be a secret)"
 
 /* The value, or those words in its place. */
-const char *tell(const char *value);
+const char *redact(const char *value);
 
 /* The name of the option that getopt_long has just refused, up to the next call. */
 struct agora_text refused_option(char *const *argv);

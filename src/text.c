@@ -1,4 +1,4 @@
-#include "http/text.h"
+#include "text.h"
 
 struct agora_text text_cut(struct agora_text *rest, char separator) {
     const char *at = rest->length > 0 ? memchr(rest->data, separator, rest->length) : NULL;

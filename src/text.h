@@ -1,16 +1,12 @@
 /* Small helpers on counted text. */
-#ifndef HTTP_TEXT_H
-#define HTTP_TEXT_H
+#ifndef TEXT_H
+#define TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "agora_token.h"
-
-static inline struct agora_text text_from(const char *string) {
-    return (struct agora_text){string, strlen(string)};
-}
 
 static inline bool text_equals(struct agora_text text, const char *string) {
     size_t length = strlen(string);
