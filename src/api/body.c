@@ -86,7 +86,7 @@ static bool refuse(const char *name, struct json_object *value, const char *allo
                           quote(agora_text_of(json_object_to_json_string(value))).text, allowed);
 }
 
-static struct agora_text text_of(struct json_object *string) {
+struct agora_text body_string(struct json_object *string) {
     return (struct agora_text){json_object_get_string(string),
                                (size_t)json_object_get_string_len(string)};
 }
@@ -99,7 +99,7 @@ bool body_text(struct json_object *object, const char *name, struct agora_text *
         return true;
     if (!json_object_is_type(value, json_type_string))
         return refuse(name, value, "a string", response);
-    *text = text_of(value);
+    *text = body_string(value);
     return true;
 }
 

@@ -19,6 +19,9 @@ bool body_parse(struct agora_text text, struct json_object **json, struct respon
 /* NULL when it is absent. */
 struct json_object *body_member(struct json_object *object, const char *name);
 
+/* The text of a JSON string. */
+struct agora_text body_string(struct json_object *string);
+
 /* A string; {NULL, 0} when it is absent. */
 bool body_text(struct json_object *object, const char *name, struct agora_text *text,
                struct response *response);

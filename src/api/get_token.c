@@ -1,187 +1,65 @@
-#include "api/answer.h"
-#include "api/endpoints.h"
+/* POST /getToken: one token of one type. */
 #include "api/parameters.h"
-#include "api/services.h"
+#include "api/token_body.h"
 #include "text.h"
 
-/* The body of a request for one token, its members' types judged, absent ones {NULL, 0}. */
-struct wish {
-    struct json_object *json;
-    struct agora_text token_type;
-    struct agora_text channel;
-    struct agora_text role;
-    struct agora_text uid;
-    struct agora_text room;
-    uint32_t expire;
-};
-
-typedef bool make_services(const struct wish *wish, struct services *services,
-                           struct response *response);
-
-/* Channel and user as RTC has them: digits are a numeric uid, but those over 32 bits are none and
- * stay what they are, an account. */
-static bool channel_and_uid(const struct wish *wish, struct agora_text *user,
-                            struct response *response) {
-    *user = wish->uid;
-    if (!parameter_channel(wish->channel, response) || !parameter_user("uid", wish->uid, response))
-        return false;
-    if (is_digits(*user))
-        numeric_uid(*user, user);
-    return true;
-}
-
-static bool rtc(const struct wish *wish, struct services *services, struct response *response) {
-    struct agora_text user;
-    if (!channel_and_uid(wish, &user, response))
-        return false;
-    services_add(services,
-                 agora_service_rtc(wish->channel, user, rtc_role(wish->role), wish->expire));
-    return true;
-}
-
-static bool rtm(const struct wish *wish, struct services *services, struct response *response) {
-    if (!parameter_user("uid", wish->uid, response))
-        return false;
-    if (wish->channel.length > 0) { /* "" is as good as absent */
-        if (!parameter_channel(wish->channel, response))
-            return false;
-        services_add(services,
-                     agora_service_stream_channel(wish->channel, wish->uid, wish->expire));
-    }
-    services_add(services, agora_service_rtm(wish->uid, wish->expire));
-    return true;
-}
-
-static bool chat(const struct wish *wish, struct services *services, struct response *response) {
-    if (wish->uid.length == 0) { /* "" is as good as absent */
-        services_add(services, agora_service_chat_app(wish->expire));
-        return true;
-    }
-    if (!parameter_user("uid", wish->uid, response))
-        return false;
-    services_add(services, agora_service_chat_user(wish->uid, wish->expire));
-    return true;
-}
-
-static bool fpa(const struct wish *wish, struct services *services, struct response *response) {
-    (void)wish;
-    (void)response;
-    services_add(services, agora_service_fpa());
-    return true;
-}
-
-static bool streaming(const struct wish *wish, struct services *services,
-                      struct response *response) {
-    struct agora_text user;
-    if (!channel_and_uid(wish, &user, response))
-        return false;
-    services_add(services, agora_service_streaming(wish->channel, user, wish->expire));
-    return true;
-}
-
-static bool fcdn(const struct wish *wish, struct services *services, struct response *response) {
-    struct agora_text user;
-    if (!channel_and_uid(wish, &user, response))
-        return false;
-    services_add(services, agora_service_fcdn(wish->channel, user, wish->expire));
-    return true;
-}
-
-static bool apaas(const struct wish *wish, struct services *services, struct response *response) {
+/* The fields that a row of the table takes, and how each is checked. */
+static bool check(const struct service_kind *kind, struct agora_text uid, struct token_body *body,
+                  struct response *response) {
+    struct token_request *request = &body->request;
     int64_t role = 0;
-    if (wish->room.length > 0 &&
-        !body_integer(wish->json, "role", INT16_MIN, INT16_MAX, 0, &role, response))
+    if ((kind->takes & TAKES_CHANNEL && !parameter_channel(request->channel, response)) ||
+        (kind->takes & (TAKES_UID | TAKES_USER) && !parameter_user("uid", uid, response)) ||
+        (kind->takes & TAKES_ROOM &&
+         (!parameter_user("room", request->room, response) ||
+          !body_integer(body->json, "role", INT16_MIN, INT16_MAX, 0, &role, response))) ||
+        (kind->takes & TAKES_PERMISSIONS && !read_permissions(body, body->json, response)))
         return false;
-    return services_add_apaas(services, wish->room, wish->uid, (int16_t)role, wish->expire,
-                              response);
+    request->user = uid;
+    request->room_role = (int16_t)role;
+    request->uid = uid;
+    /* Digits over 32 bits are no numeric uid and stay what they are, an account. */
+    if (is_digits(uid))
+        numeric_uid(uid, &request->uid);
+    return !kind->with_rtc_and_rtm || request->uid.length > 0 ||
+           response_error(response, HTTP_BAD_REQUEST,
+                          "uid '%s' is not valid: signaling has no user 0; use any other",
+                          quote(uid).text);
 }
 
-static bool rtm2(const struct wish *wish, struct services *services, struct response *response) {
-    struct json_object *permissions;
-    return body_object(wish->json, "permissions", &permissions, response) &&
-           services_add_rtm2(services, wish->uid, permissions, wish->expire, response);
-}
-
-/* RTC and RTM for one user, which both ConvoAI and STT need. */
-static bool rtc_and_rtm(const struct wish *wish, struct services *services,
-                        struct response *response) {
-    if (!rtc(wish, services, response))
+static bool read_body(struct token_body *body, struct response *response) {
+    struct json_object *json = body->json;
+    struct token_request *request = &body->request;
+    struct agora_text token_type;
+    struct agora_text uid;
+    struct agora_text role = {NULL, 0};
+    if (!body_text(json, "tokenType", &token_type, response) ||
+        !body_text(json, "channel", &request->channel, response) ||
+        !body_text(json, "room", &request->room, response) ||
+        !body_text_or_number(json, "uid", body->uid_digits, &uid, response) ||
+        !body_seconds(json, "expire", &body->expire, response))
         return false;
-    if (services->list[0].user.length == 0)
-        return response_error(response, HTTP_BAD_REQUEST,
-                              "uid '%s' is not valid: signaling has no user 0; use any other",
-                              quote(wish->uid).text);
-    services_add(services, agora_service_rtm(wish->uid, wish->expire));
-    return true;
-}
 
-static bool convoai(const struct wish *wish, struct services *services, struct response *response) {
-    if (!rtc_and_rtm(wish, services, response))
+    /* An empty text is as good as an absent one. */
+    unsigned given = (request->channel.length > 0 ? TAKES_CHANNEL : 0) |
+                     (uid.length > 0 ? TAKES_USER : 0) |
+                     (request->room.length > 0 ? TAKES_ROOM : 0);
+    const struct service_kind *kind = service_kind_of(token_type, given);
+    if (!kind)
+        return response_error(response, HTTP_BAD_REQUEST, "tokenType '%s' is not valid: use %s",
+                              quote(token_type).text, token_types().text);
+    /* The one member that is a word in some token types and a number in APaaS. */
+    if (!text_equals(token_type, "apaas") && !body_text(json, "role", &role, response))
         return false;
-    services_add(services, agora_service_convoai());
-    return true;
-}
 
-static bool stt(const struct wish *wish, struct services *services, struct response *response) {
-    if (!rtc_and_rtm(wish, services, response))
-        return false;
-    services_add(services, agora_service_stt());
-    return true;
-}
-
-static const struct {
-    const char *name;
-    make_services *make;
-    uint32_t expire; /* when the body has none */
-} token_types[] = {
-    {"rtc", rtc, EXPIRE_DEFAULT},
-    {"rtm", rtm, EXPIRE_DEFAULT},
-    {"chat", chat, EXPIRE_DEFAULT},
-    {"fpa", fpa, AGORA_FPA_EXPIRE},
-    {"streaming", streaming, EXPIRE_DEFAULT},
-    {"fcdn", fcdn, EXPIRE_DEFAULT},
-    {"apaas", apaas, EXPIRE_DEFAULT},
-    {"rtm2", rtm2, EXPIRE_DEFAULT},
-    {"convoai", convoai, EXPIRE_DEFAULT},
-    {"stt", stt, EXPIRE_DEFAULT},
-};
-
-/* The one member that is a word in some token types and a number in APaaS. */
-static bool read_role(struct wish *wish, struct response *response) {
-    return text_equals(wish->token_type, "apaas") ||
-           body_text(wish->json, "role", &wish->role, response);
-}
-
-static bool read_wish(struct wish *wish, struct services *services, struct response *response) {
-    return body_text(wish->json, "tokenType", &wish->token_type, response) &&
-           body_text(wish->json, "channel", &wish->channel, response) &&
-           body_text(wish->json, "room", &wish->room, response) &&
-           body_text_or_number(wish->json, "uid", services->uid_digits, &wish->uid, response) &&
-           body_seconds(wish->json, "expire", &wish->expire, response) && read_role(wish, response);
-}
-
-static bool make(struct wish *wish, struct services *services, struct response *response) {
-    for (size_t i = 0; i < sizeof token_types / sizeof token_types[0]; i++) {
-        if (!text_equals(wish->token_type, token_types[i].name))
-            continue;
-        if (wish->expire == 0)
-            wish->expire = token_types[i].expire;
-        return token_types[i].make(wish, services, response);
-    }
-    return response_error(response, HTTP_BAD_REQUEST,
-                          "tokenType '%s' is not valid: use rtc, rtm, chat, fpa, streaming, fcdn, "
-                          "apaas, rtm2, convoai or stt",
-                          quote(wish->token_type).text);
+    if (body->expire == 0)
+        body->expire = kind->expire;
+    request->role = rtc_role(role);
+    request->channel_expire = request->user_expire = body->expire;
+    return check(kind, uid, body, response) &&
+           services_are_made(service_kind_add_all(kind, request, &body->services), response);
 }
 
 void endpoint_get_token(const struct call *call, struct response *response) {
-    struct wish wish = {0};
-    struct services services = {0};
-    if (body_parse(call->request->body, &wish.json, response) &&
-        read_wish(&wish, &services, response) && make(&wish, &services, response)) {
-        const struct named_token token = {"token", services.count, services.list};
-        answer_tokens(call->api, &token, 1, wish.expire, response);
-    }
-    services_free(&services);
-    json_object_put(wish.json);
+    answer_token_body(call, read_body, "", "", response);
 }

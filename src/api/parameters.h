@@ -10,8 +10,7 @@
 
 #include "agora_token.h"
 #include "http/response.h"
-
-enum { EXPIRE_DEFAULT = 3600 };
+#include "token_request.h"
 
 /* True for one decimal digit or more and nothing else. */
 bool is_digits(struct agora_text value);

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "agora_token.h"
+#include "token_request.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ENDED = 3 };
-enum { EXPIRE_DEFAULT = 3600 };
 
 enum option_kind {
     KIND_FLAG,       /* bool */
@@ -66,6 +66,7 @@ struct values {
     struct number expire;
     struct agora_text channel;
     struct agora_text user;
+    struct agora_text room;
     struct uid uid;
     enum agora_role role;
     struct agora_text rtm_user;
@@ -91,7 +92,7 @@ struct command {
     const char *summary;
     const char *synopsis;                /* what stands behind the name in the usage line */
     const char *notes;                   /* what help ends with; may be NULL */
-    const struct option_spec *groups[6]; /* each ended by a name NULL; ended by NULL */
+    const struct option_spec *groups[7]; /* each ended by a name NULL; ended by NULL */
     int (*run)(const struct command *command, struct values *values);
 };
 
@@ -107,7 +108,6 @@ struct command {
 extern const struct option_spec options_common[];      /* --json, --help */
 extern const struct option_spec options_certificate[]; /* where the certificate comes from */
 extern const struct option_spec options_mint[];        /* the App ID and what a token has besides */
-extern const struct option_spec options_rtc[];         /* channel, user, role and lifetimes */
 
 /* Fills the values. Returns 0, or says what is wrong on standard error and returns EXIT_USAGE. */
 int parse_options(const struct command *command, int argc, char **argv, struct values *values);
@@ -133,33 +133,13 @@ static inline struct agora_text rtc_user(const struct values *values) {
     return values->uid.given ? values->uid.text : values->user;
 }
 
-/* Each is 0 if the options that it is named after were given rightly, else it has complained. */
-int require_channel(const struct command *command, const struct values *values);
-int require_user(const struct command *command, const struct values *values);
-int require_rtc_user(const struct command *command, const struct values *values);
-
 /* The lifetime of the token, 1h unless --expire says otherwise. */
 uint32_t expire_of(const struct values *values);
 
-/* Gives the privilege the lifetime that its option says, or takes it away. */
-void apply_lifetime(struct agora_service *service, uint16_t privilege,
-                    const struct lifetime *lifetime);
+/* Runs a subcommand that is named after a token type: prints the token that the options ask for. */
+int mint_token_type(const struct command *command, struct values *values);
 
-/* The RTC service that options_rtc describe. */
-struct agora_service rtc_service(const struct values *values);
-
-/* Fills the two services of a token with RTC and RTM, whose user is --rtm-user or else the RTC one.
- * Returns 0, or complains and returns EXIT_USAGE. */
-int fill_rtc_with_rtm(const struct command *command, const struct values *values,
-                      struct agora_service out[2]);
-extern const struct option_spec options_rtm_part[]; /* --rtm-user, --rtm-expire */
-
-/* Mints a token of these services, with the credentials of the options or settings, and prints it.
- * Returns what main is to return. */
-int mint_and_print(const struct command *command, const struct values *values,
-                   const struct agora_service *services, size_t count);
-
-/* The same for a token whose parts are all known. */
+/* Mints a token whose parts are all known, and prints it. Returns what main is to return. */
 int print_token(const struct command *command, const struct values *values,
                 struct agora_minter *minter, const struct agora_token *token,
                 struct agora_text certificate);

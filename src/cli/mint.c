@@ -6,15 +6,9 @@
 
 #include "cli/cli.h"
 #include "cli/credentials.h"
+#include "token_request.h"
 
 enum { TOKEN_COMMON = 2048 };
-
-const struct option_spec options_rtm_part[] = {
-    OPTION("rtm-user", "NAME", KIND_USER, rtm_user, "the user of RTM; default: that of RTC"),
-    OPTION("rtm-expire", "DURATION", KIND_DURATION, rtm_expire,
-           "of the privilege to log in to RTM; default: that of the token"),
-    OPTIONS_END,
-};
 
 uint32_t expire_of(const struct values *values) {
     return values->expire.given ? (uint32_t)values->expire.value : EXPIRE_DEFAULT;
@@ -22,39 +16,6 @@ uint32_t expire_of(const struct values *values) {
 
 uint64_t now_of(const struct values *values) {
     return values->at.given ? (uint64_t)values->at.value : (uint64_t)time(NULL);
-}
-
-void apply_lifetime(struct agora_service *service, uint16_t privilege,
-                    const struct lifetime *lifetime) {
-    if (lifetime->none)
-        agora_service_forbid(service, privilege);
-    else if (lifetime->duration.given)
-        agora_service_allow(service, privilege, (uint32_t)lifetime->duration.value);
-}
-
-struct agora_service rtc_service(const struct values *values) {
-    enum agora_role role = values->role ? values->role : AGORA_ROLE_PUBLISHER;
-    struct agora_service service =
-        agora_service_rtc(values->channel, rtc_user(values), role, expire_of(values));
-    apply_lifetime(&service, AGORA_RTC_JOIN_CHANNEL, &values->join);
-    apply_lifetime(&service, AGORA_RTC_PUBLISH_AUDIO, &values->audio);
-    apply_lifetime(&service, AGORA_RTC_PUBLISH_VIDEO, &values->video);
-    apply_lifetime(&service, AGORA_RTC_PUBLISH_DATA, &values->data);
-    return service;
-}
-
-int fill_rtc_with_rtm(const struct command *command, const struct values *values,
-                      struct agora_service out[2]) {
-    int status = require_rtc_user(command, values);
-    if (status != 0)
-        return status;
-    struct agora_text rtm_user = is_given(values->rtm_user) ? values->rtm_user : rtc_user(values);
-    if (rtm_user.length == 0)
-        return complain(command, "--rtm-user NAME is missing: RTM has no user 0");
-    agora_services_rtc_with_rtm(out, rtc_service(values), rtm_user,
-                                values->rtm_expire.given ? (uint32_t)values->rtm_expire.value
-                                                         : expire_of(values));
-    return 0;
 }
 
 /* One line: the token, or JSON with what the caller could not know before. */
@@ -100,8 +61,8 @@ int print_token(const struct command *command, const struct values *values,
     return status;
 }
 
-int mint_and_print(const struct command *command, const struct values *values,
-                   const struct agora_service *services, size_t count) {
+static int mint(const struct command *command, const struct values *values, uint32_t expire,
+                const struct service_list *services) {
     struct credentials credentials;
     struct agora_minter *minter = NULL;
     int status = credentials_find(command, values, NEED_APP_ID | NEED_CERTIFICATE, &credentials);
@@ -112,10 +73,10 @@ int mint_and_print(const struct command *command, const struct values *values,
         .app_id = agora_text_of(credentials.app_id),
         .issue_ts =
             values->issue_ts.given ? (uint32_t)values->issue_ts.value : (uint32_t)time(NULL),
-        .expire = expire_of(values),
+        .expire = expire,
         .salt = (uint32_t)values->salt.value,
-        .service_count = count,
-        .services = services,
+        .service_count = services->count,
+        .services = services->list,
     };
     minter = agora_minter_new();
     if (!minter || (!values->salt.given && agora_token_salt(minter, &token.salt))) {
@@ -127,4 +88,94 @@ out:
     agora_minter_free(minter);
     credentials_wipe(&credentials);
     return status;
+}
+
+/* Gives privileges the lifetimes that options say, or takes them away. */
+static void apply_lifetimes(const struct values *values, struct service_list *services) {
+    const struct {
+        uint16_t type;
+        uint16_t privilege;
+        const struct lifetime *lifetime;
+    } lifetimes[] = {
+        {AGORA_SERVICE_RTC, AGORA_RTC_JOIN_CHANNEL, &values->join},
+        {AGORA_SERVICE_RTC, AGORA_RTC_PUBLISH_AUDIO, &values->audio},
+        {AGORA_SERVICE_RTC, AGORA_RTC_PUBLISH_VIDEO, &values->video},
+        {AGORA_SERVICE_RTC, AGORA_RTC_PUBLISH_DATA, &values->data},
+        {AGORA_SERVICE_STREAMING, AGORA_STREAMING_PUBLISH_MIXED, &values->mixed},
+        {AGORA_SERVICE_STREAMING, AGORA_STREAMING_PUBLISH_RAW, &values->raw},
+        {AGORA_SERVICE_FCDN, AGORA_FCDN_PUBLISH, &values->publish},
+        {AGORA_SERVICE_FCDN, AGORA_FCDN_PLAY, &values->play},
+    };
+    for (size_t i = 0; i < services->count; i++) {
+        struct agora_service *service = &services->list[i];
+        for (size_t j = 0; j < sizeof lifetimes / sizeof lifetimes[0]; j++) {
+            if (service->type != lifetimes[j].type)
+                continue;
+            if (lifetimes[j].lifetime->none)
+                agora_service_forbid(service, lifetimes[j].privilege);
+            else if (lifetimes[j].lifetime->duration.given)
+                agora_service_allow(service, lifetimes[j].privilege,
+                                    (uint32_t)lifetimes[j].lifetime->duration.value);
+        }
+    }
+}
+
+/* A token is of the app only where --app says so, and not because --user was forgotten. */
+static int check(const struct command *command, const struct values *values,
+                 const struct service_kind *kind, const struct token_request *request) {
+    struct agora_text type = agora_text_of(kind->token_type);
+    bool may_be_of_app = service_kind_of(type, TAKES_USER)->chosen_by == TAKES_USER;
+    bool has_user = is_given(request->user);
+    bool has_room = is_given(request->room);
+    const struct {
+        bool is_wrong;
+        const char *complaint;
+    } checks[] = {
+        {may_be_of_app && values->app == has_user, "give either --user NAME or --app"},
+        {values->app && has_room, "--room stands with --user, not with --app"},
+        {has_room && !values->room_role.given,
+         "--role NUMBER is missing: a user has a role in a room"},
+        {!has_room && values->room_role.given,
+         "--role stands with --room NAME: a user has a role in a room"},
+        {kind->takes & TAKES_CHANNEL && !is_given(request->channel), "--channel NAME is missing"},
+        {kind->takes & TAKES_UID && !is_given(request->uid),
+         "--uid NUMBER or --user ACCOUNT is missing; --uid 0 admits any user"},
+        {kind->with_rtc_and_rtm && request->user.length == 0,
+         "--rtm-user NAME is missing: RTM has no user 0"},
+        {kind->takes & TAKES_USER && !has_user, "--user NAME is missing"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        if (checks[i].is_wrong)
+            return complain(command, "%s", checks[i].complaint);
+    return 0;
+}
+
+int mint_token_type(const struct command *command, struct values *values) {
+    struct token_request request = {
+        .channel = values->channel,
+        .uid = rtc_user(values),
+        .user = is_given(values->rtm_user) ? values->rtm_user : rtc_user(values),
+        .room = values->room,
+        .role = values->role ? values->role : AGORA_ROLE_PUBLISHER,
+        .room_role = (int16_t)values->room_role.value,
+        .permission_count = values->permissions.count,
+        .permissions = values->permissions.list,
+    };
+    unsigned given = (is_given(request.channel) ? TAKES_CHANNEL : 0) |
+                     (is_given(request.user) ? TAKES_USER : 0) |
+                     (is_given(request.room) ? TAKES_ROOM : 0);
+    const struct service_kind *kind = service_kind_of(agora_text_of(command->name), given);
+    int status = check(command, values, kind, &request);
+    if (status != 0)
+        return status;
+
+    uint32_t expire = values->expire.given ? (uint32_t)values->expire.value : kind->expire;
+    request.channel_expire = expire;
+    request.user_expire = values->rtm_expire.given ? (uint32_t)values->rtm_expire.value : expire;
+    struct service_list services = {0};
+    enum agora_token_error error = service_kind_add_all(kind, &request, &services);
+    if (error)
+        return complain_failed(command, "%s", agora_token_strerror(error));
+    apply_lifetimes(values, &services);
+    return mint(command, values, expire, &services);
 }

@@ -42,19 +42,6 @@ const struct option_spec options_mint[] = {
     OPTIONS_END,
 };
 
-const struct option_spec options_rtc[] = {
-    OPTION("channel", "NAME", KIND_CHANNEL, channel, "the channel; * is every channel"),
-    OPTION("uid", "NUMBER", KIND_UID, uid, "the user, as a number; 0 admits any user"),
-    OPTION("user", "ACCOUNT", KIND_USER, user, "the user, as an account (instead of --uid)"),
-    OPTION("role", "ROLE", KIND_ROLE, role,
-           "publisher or subscriber, who may only join; default: publisher"),
-    OPTION("join", "LIFETIME", KIND_LIFETIME, join, "of the privilege to join the channel"),
-    OPTION("audio", "LIFETIME", KIND_LIFETIME, audio, "of the privilege to publish audio"),
-    OPTION("video", "LIFETIME", KIND_LIFETIME, video, "of the privilege to publish video"),
-    OPTION("data", "LIFETIME", KIND_LIFETIME, data, "of the privilege to publish data streams"),
-    OPTIONS_END,
-};
-
 /* Messages. */
 
 enum { MESSAGE_MAX = 2048 };
@@ -356,22 +343,4 @@ int parse_options(const struct command *command, int argc, char **argv, struct v
     if (values->uid.given && is_given(values->user))
         return complain(command, "--uid and --user are both given: the user has one name");
     return 0;
-}
-
-int require_channel(const struct command *command, const struct values *values) {
-    return is_given(values->channel) ? 0 : complain(command, "--channel NAME is missing");
-}
-
-int require_user(const struct command *command, const struct values *values) {
-    return is_given(values->user) ? 0 : complain(command, "--user NAME is missing");
-}
-
-int require_rtc_user(const struct command *command, const struct values *values) {
-    int status = require_channel(command, values);
-    if (status != 0)
-        return status;
-    return values->uid.given || is_given(values->user)
-               ? 0
-               : complain(command, "--uid NUMBER or --user ACCOUNT is missing; --uid 0 admits any "
-                                   "user");
 }

@@ -1,5 +1,6 @@
 #include "json/names.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,20 @@ const struct name *name_of_number(const struct name *list, uint16_t number) {
 const struct name *name_of_key(const struct name *list, const char *key) {
     for (; list->key; list++)
         if (strcmp(list->key, key) == 0)
+            return list;
+    return NULL;
+}
+
+static bool equals_without_hyphens(const char *name, const char *key) {
+    for (; *name; name++)
+        if (*name != '-' && tolower((unsigned char)*name) != tolower((unsigned char)*key++))
+            return false;
+    return *key == '\0';
+}
+
+const struct name *name_of_json_key(const struct name *list, const char *key) {
+    for (; list->key; list++)
+        if (equals_without_hyphens(list->key, key))
             return list;
     return NULL;
 }

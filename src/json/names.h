@@ -33,6 +33,10 @@ const struct service_name *service_name_of_key(const char *key);
 const struct name *name_of_number(const struct name *list, uint16_t number);
 const struct name *name_of_key(const struct name *list, const char *key);
 
+/* The same for a key as request bodies spell it, in any case and without hyphens: messageChannels.
+ */
+const struct name *name_of_json_key(const struct name *list, const char *key);
+
 extern const struct name resource_names[];
 extern const struct name permission_names[];
 extern const struct name privilege_names_006[];

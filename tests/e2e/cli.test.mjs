@@ -387,6 +387,7 @@ describe('recipes, against the builders of Agora', () => {
             () => RtcTokenBuilder.buildTokenWithUid(...everybody, 42, Role.SUBSCRIBER, 600, 600)],
         ['rtm', ['--user', 'alice'], () => rtm.RtmTokenBuilder.buildToken(APP_ID, CERTIFICATE, 'alice', 600)],
         ['rtm', ['--user', 'alice', '--channel', 'lecture'], streamChannel],
+        ['rtm', ['--uid', 'alice'], () => rtm.RtmTokenBuilder.buildToken(APP_ID, CERTIFICATE, 'alice', 600)],
         ['rtc-rtm', ['--channel', 'lecture', '--user', 'alice'],
             () => RtcTokenBuilder.buildTokenWithRtm(...everybody, 'alice', Role.PUBLISHER, 600, 600)],
         ['rtc-rtm', [...call, ...separate],

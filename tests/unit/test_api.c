@@ -399,6 +399,7 @@ static void test_get_token_of_other_services(void **state) {
          "3600 rtc:c/7:1,2,3,4 rtm:7:1 9::"},
         {"{\"tokenType\":\"stt\",\"channel\":\"c\",\"uid\":\"7\",\"expire\":60}",
          "60 rtc:c/7:1 rtm:7:1 10::"},
+        {"{\"tokenType\":\"rtc-rtm\",\"channel\":\"c\",\"uid\":\"7\"}", "3600 rtc:c/7:1 rtm:7:1"},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         expect_token(post(cases[i].body), "token", cases[i].expected);
@@ -430,6 +431,8 @@ static void test_get_token_of_other_services(void **state) {
          "}}}",
          "repeatedly"},
         {"{\"tokenType\":\"convoai\",\"channel\":\"c\",\"uid\":\"0\"}", "uid '0'"},
+        {"{\"tokenType\":\"video\"}",
+         "use rtc, rtm, chat, fpa, streaming, fcdn, apaas, rtm2, convoai, stt or rtc-rtm"},
         {"{\"tokenType\":\"stt\",\"channel\":\"c\",\"uid\":\"00\"}", "uid '00'"},
     };
     for (size_t i = 0; i < COUNT(errors); i++)
