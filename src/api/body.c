@@ -2,16 +2,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "api/parameters.h"
 #include "text.h"
-#include "json/utf8.h"
+#include "json/reader.h"
 
-enum { JSON_DEPTH_MAX = 32 };
-
-/* A JSON number over this is not exact in every client, and json-c cuts those over 64 bits. */
+/* A JSON number over this is not exact in every client. */
 static const int64_t exact_integer_max = 9007199254740991;
 
 /* What stands before a place in the text. */
@@ -21,54 +18,20 @@ static struct agora_text before(struct agora_text text, size_t end) {
     return (struct agora_text){text.data + end - length, length};
 }
 
-/* Parses strictly, up to the end of the first value. *ascii is to be freed; *end lies in it. */
-static enum json_tokener_error parse(struct agora_text text, struct json_object **json,
-                                     struct agora_text *ascii, size_t *end) {
-    struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-    char *room = malloc(3 * text.length + 1);
-    enum json_tokener_error error = json_tokener_error_size;
-    *ascii = (struct agora_text){room, 0};
-    *end = 0;
-    if (tokener && room) {
-        ascii->length = utf8_to_json_ascii(text, room);
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
-        *json = json_tokener_parse_ex(tokener, room, (int)ascii->length);
-        error = json_tokener_get_error(tokener);
-        *end = json_tokener_get_parse_end(tokener);
-    }
-    if (tokener)
-        json_tokener_free(tokener);
-    if (*end > ascii->length)
-        *end = ascii->length;
-    return error;
-}
-
 bool body_parse(struct agora_text text, struct json_object **json, struct response *response) {
-    *json = NULL;
-    /* What is no UTF-8 may still come behind the JSON, where nobody minds. */
-    size_t valid = utf8_valid_length(text);
-    struct agora_text ascii;
-    size_t end;
-    enum json_tokener_error error =
-        parse((struct agora_text){text.data, valid}, json, &ascii, &end);
-    struct quoted place = quote(before(ascii, end));
-    free((char *)ascii.data);
-
-    if (error == json_tokener_error_size)
+    struct json_error error;
+    if (json_read(text, JSON_ALLOW_TRAILING, json, &error))
+        return json_object_is_type(*json, json_type_object) ||
+               response_error(response, HTTP_BAD_REQUEST,
+                              "the body is not a JSON object: use {\"name\":value,…}");
+    if (error.no_memory)
         return response_error(response, HTTP_INTERNAL_SERVER_ERROR, "out of memory");
-    if (error == json_tokener_continue && valid < text.length)
-        return response_error(response, HTTP_BAD_REQUEST,
-                              "the body is not JSON: no UTF-8 at byte %zu, behind '%s'", valid,
-                              quote(before(text, valid)).text);
-    if (error == json_tokener_continue)
+    if (error.at == text.length)
         return response_error(response, HTTP_BAD_REQUEST,
                               "the body is not whole JSON: it ends after %zu bytes", text.length);
-    if (error != json_tokener_success)
-        return response_error(response, HTTP_BAD_REQUEST, "the body is not JSON: %s behind '%s'",
-                              json_tokener_error_desc(error), place.text);
-    return json_object_is_type(*json, json_type_object) ||
-           response_error(response, HTTP_BAD_REQUEST,
-                          "the body is not a JSON object: use {\"name\":value,…}");
+    return response_error(response, HTTP_BAD_REQUEST,
+                          "the body is not JSON: expected %s at byte %zu, behind '%s'",
+                          error.expected, error.at, quote(before(text, error.at)).text);
 }
 
 struct json_object *body_member(struct json_object *object, const char *name) {

@@ -10,7 +10,9 @@
 #include "redact.h"
 #include "text.h"
 #include "json/names.h"
-#include "json/utf8.h"
+#include "json/reader.h"
+
+#define NOT_AN_OBJECT "the description of a token must be a JSON object"
 
 struct block {
     struct block *next;
@@ -321,7 +323,7 @@ bool token_from_json(struct json_object *json, struct description *description,
     struct reader reader = {.description = description, .error = error};
     *description = (struct description){0};
     if (!json_object_is_type(json, json_type_object))
-        return refuse(&reader, "the description of a token must be a JSON object");
+        return refuse(&reader, NOT_AN_OBJECT);
     json_object_object_foreach(json, key, value) {
         if (!read_member(&reader, key, value))
             return false;
@@ -339,7 +341,7 @@ void description_free(struct description *description) {
     }
 }
 
-/* The text before the place where json-c has stopped, up to what may be a secret, which may begin
+/* The text before the place where reading has stopped, up to what may be a secret, which may begin
  * further back. *is_cut says whether there is one. */
 static struct shown excerpt(const char *text, size_t end, bool *is_cut) {
     size_t seen = end > 2 * (size_t)SHOWN_BYTES_MAX ? end - 2 * (size_t)SHOWN_BYTES_MAX : 0;
@@ -351,34 +353,20 @@ static struct shown excerpt(const char *text, size_t end, bool *is_cut) {
 
 struct json_object *parse_json(const char *text, size_t length,
                                char error[static DESCRIPTION_ERROR_MAX]) {
-    size_t valid = utf8_valid_length((struct agora_text){text, length});
-    if (valid < length) {
-        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: no UTF-8, at byte %zu", valid);
-        return NULL;
+    struct json_object *json;
+    struct json_error failure;
+    bool is_cut;
+    if (json_read((struct agora_text){text, length}, JSON_REFUSE_REPEATED, &json, &failure)) {
+        if (!json)
+            snprintf(error, DESCRIPTION_ERROR_MAX, NOT_AN_OBJECT);
+        return json;
     }
-    struct json_tokener *tokener = json_tokener_new();
-    char *ascii = malloc(3 * length + 1);
-    struct json_object *json = NULL;
-    enum json_tokener_error failure = json_tokener_error_size;
-    struct shown place = {0};
-    bool is_cut = false;
-    if (tokener && ascii) {
-        size_t end = utf8_to_json_ascii((struct agora_text){text, length}, ascii);
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        json = json_tokener_parse_ex(tokener, ascii, (int)end);
-        failure = json_tokener_get_error(tokener);
-        size_t at = json_tokener_get_parse_end(tokener);
-        end = at < end ? at : end;
-        place = excerpt(ascii, end, &is_cut);
-    }
-    if (tokener)
-        json_tokener_free(tokener);
-    free(ascii);
-    if (failure != json_tokener_success) {
-        snprintf(error, DESCRIPTION_ERROR_MAX, "this is no JSON: %s, behind '%s%s'",
-                 json_tokener_error_desc(failure), place.text, is_cut ? REDACTED : "");
-        json_object_put(json);
-        return NULL;
-    }
-    return json;
+    struct shown place = excerpt(text, failure.at, &is_cut);
+    if (failure.no_memory)
+        snprintf(error, DESCRIPTION_ERROR_MAX, "out of memory");
+    else
+        snprintf(error, DESCRIPTION_ERROR_MAX,
+                 "this is no JSON: expected %s at byte %zu, behind '%s%s'", failure.expected,
+                 failure.at, place.text, is_cut ? REDACTED : "");
+    return NULL;
 }

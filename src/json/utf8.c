@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 size_t utf8_length(struct agora_text text) {
     static const struct {
@@ -37,29 +36,4 @@ size_t utf8_valid_length(struct agora_text text) {
         at += length;
     }
     return at;
-}
-
-static uint32_t code_point(const unsigned char *bytes, size_t length) {
-    uint32_t point = bytes[0] & (0xffu >> (length + 1));
-    for (size_t i = 1; i < length; i++)
-        point = point << 6 | (bytes[i] & 0x3f);
-    return point;
-}
-
-size_t utf8_to_json_ascii(struct agora_text text, char *out) {
-    char *at = out;
-    while (text.length > 0) {
-        size_t length = utf8_length(text);
-        uint32_t point = length > 1 ? code_point((const unsigned char *)text.data, length) : 0;
-        if (length <= 1)
-            *at++ = text.data[0];
-        else if (point <= 0xffff)
-            at += sprintf(at, "\\u%04x", point);
-        else
-            at += sprintf(at, "\\u%04x\\u%04x", 0xd800 + ((point - 0x10000) >> 10),
-                          0xdc00 + (point & 0x3ff));
-        text.data += length > 0 ? length : 1;
-        text.length -= length > 0 ? length : 1;
-    }
-    return (size_t)(at - out);
 }

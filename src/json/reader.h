@@ -1,0 +1,35 @@
+/* JSON as RFC 8259 has it and nothing else, read into objects of json-c. */
+#ifndef JSON_READER_H
+#define JSON_READER_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "agora_token.h"
+
+enum json_flags {
+    /* An object that has a name twice is an error. Without this flag an object is read as Go's
+     * encoding/json reads one into a struct: of repeated members the last counts, a repeated object
+     * adds to the earlier one, and null leaves what an earlier member said. */
+    JSON_REFUSE_REPEATED = 1,
+    /* Whatever follows the first value is ignored. */
+    JSON_ALLOW_TRAILING = 2,
+};
+
+struct json_error {
+    size_t at; /* in the text; its length where the text ends too early */
+    const char *expected;
+    bool no_memory; /* the text may well be JSON */
+};
+
+/*
+ * The text must be UTF-8 as far as it is read. An escape that is half a surrogate pair is refused,
+ * as it stands for no character, and so are a zero byte in a name and more than 32 arrays and
+ * objects in one another. Integers that fit 64 bits are integers, all other numbers are doubles.
+ *
+ * *json is to be given to json_object_put; it is NULL for null and after a failure.
+ */
+bool json_read(struct agora_text text, unsigned flags, struct json_object **json,
+               struct json_error *error);
+
+#endif
