@@ -1,3 +1,6 @@
+#include <assert.h>
+#include <stdio.h>
+
 #include "api/api.h"
 #include "api/endpoints.h"
 #include "http/cors.h"
@@ -23,9 +26,14 @@ static const struct route {
     {POST, "/inspect", endpoint_inspect},
 };
 
-static const char *const allowed[] = {
-    [GET] = "GET, HEAD, OPTIONS",
-    [POST] = "POST, OPTIONS",
+enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+static const struct {
+    const char *name;
+    const char *allowed;
+} methods[] = {
+    [GET] = {"GET", "GET, HEAD, OPTIONS"},
+    [POST] = {"POST", "POST, OPTIONS"},
 };
 
 static bool is_head(const struct request *request) {
@@ -33,9 +41,8 @@ static bool is_head(const struct request *request) {
 }
 
 static bool method_fits(enum method method, const struct request *request) {
-    if (method == POST)
-        return text_equals(request->method, "POST");
-    return text_equals(request->method, "GET") || is_head(request);
+    return text_equals(request->method, methods[method].name) ||
+           (method == GET && is_head(request));
 }
 
 /* One slash at the end does not count: /ping/ is /ping, but /rtm// has an empty user. */
@@ -60,27 +67,37 @@ static bool matches(const char *pattern, struct agora_text path, struct call *ca
     return !want.data && !path.data;
 }
 
+static void refuse_path(struct agora_text path, struct response *response) {
+    char list[640];
+    size_t length = 0;
+    for (size_t i = 0; i < ROUTES; i++) {
+        const char *separator = i == 0 ? "" : i + 1 < ROUTES ? ", " : " or ";
+        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s %s", separator,
+                                   methods[routes[i].method].name, routes[i].pattern);
+        assert(length < sizeof list);
+    }
+    response_error(response, HTTP_NOT_FOUND, "no endpoint at '%s': use %s", quote(path).text, list);
+}
+
 static void route(struct call *call, struct response *response) {
     const struct request *request = call->request;
     struct agora_text path = without_trailing_slash(request->path);
 
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    for (size_t i = 0; i < ROUTES; i++) {
         if (!matches(routes[i].pattern, path, call))
             continue;
+        response->route = routes[i].pattern;
         if (method_fits(routes[i].method, request)) {
             routes[i].endpoint(call, response);
             return;
         }
-        response->allow = allowed[routes[i].method];
+        const char *allowed = methods[routes[i].method].allowed;
+        response_header(response, "Allow", agora_text_of(allowed));
         response_error(response, HTTP_METHOD_NOT_ALLOWED, "method '%s' is not allowed here: use %s",
-                       quote(request->method).text, allowed[routes[i].method]);
+                       quote(request->method).text, allowed);
         return;
     }
-    response_error(response, HTTP_NOT_FOUND,
-                   "no endpoint at '%s': there are /ping, /rtc/CHANNEL/ROLE/TOKENTYPE/UID, "
-                   "/rtm/UID, /rte/CHANNEL/ROLE/TOKENTYPE/UID[/RTMUID], /chat/app, "
-                   "/chat/account/UID, POST /getToken, POST /token/generate and POST /inspect",
-                   quote(request->path).text);
+    refuse_path(request->path, response);
 }
 
 void api_answer(struct api *api, const struct request *request, struct response *response) {
@@ -107,4 +124,6 @@ void api_answer(struct api *api, const struct request *request, struct response 
     }
     struct call call = {.api = api, .request = request};
     route(&call, response);
+    if (response->body.failed)
+        response_error(response, HTTP_INTERNAL_SERVER_ERROR, "out of memory");
 }

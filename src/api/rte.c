@@ -24,7 +24,7 @@ void endpoint_rte(const struct call *call, struct response *response) {
         response_error(
             response, HTTP_BAD_REQUEST,
             "rtmuid is missing, and rtcuid '%s' can't stand for it as signaling has no "
-            "user 0: add a segment with the user, /rte/CHANNEL/ROLE/TOKENTYPE/UID/RTMUID",
+            "user 0: add a segment with the user, /rte/:channel/:role/:tokenType/:rtcuid/:rtmuid",
             quote(value[UID]).text);
         return;
     }

@@ -59,3 +59,26 @@ void buffer_put_number(struct buffer *buffer, size_t number) {
     while (number /= 10);
     buffer_put(buffer, (struct agora_text){first, (size_t)(digits + sizeof digits - first)});
 }
+
+void buffer_put_json_string(struct buffer *buffer, struct agora_text text) {
+    static const char values[] = "\"\\\b\f\n\r\t";
+    static const char names[] = "\"\\bfnrt";
+    static const char hex[] = "0123456789abcdef";
+    size_t plain = 0; /* where what needs no escape begins */
+    buffer_puts(buffer, "\"");
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte >= 0x20 && byte != '"' && byte != '\\')
+            continue;
+        const char *value = memchr(values, byte, sizeof values - 1);
+        const char unit[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+        const char pair[] = {'\\', value ? names[value - values] : '0'};
+        buffer_put(buffer, (struct agora_text){text.data + plain, i - plain});
+        buffer_put(buffer, value ? (struct agora_text){pair, sizeof pair}
+                                 : (struct agora_text){unit, sizeof unit});
+        plain = i + 1;
+    }
+    if (plain < text.length)
+        buffer_put(buffer, (struct agora_text){text.data + plain, text.length - plain});
+    buffer_puts(buffer, "\"");
+}

@@ -29,4 +29,7 @@ void buffer_put(struct buffer *buffer, struct agora_text text);
 void buffer_puts(struct buffer *buffer, const char *string);
 void buffer_put_number(struct buffer *buffer, size_t number);
 
+/* The text, which is UTF-8, as a JSON string in its quotes. */
+void buffer_put_json_string(struct buffer *buffer, struct agora_text text);
+
 #endif

@@ -30,7 +30,7 @@ static bool is_own(struct agora_text host, struct agora_text origin) {
     return same_text(authority, host);
 }
 
-/* An origin is echoed in a header line; the web server lets no line break through, nor do we. */
+/* An origin is echoed in a header, where a line break would begin another one. */
 static bool is_printable(struct agora_text text) {
     for (size_t i = 0; i < text.length; i++)
         if ((unsigned char)text.data[i] <= 0x20 || (unsigned char)text.data[i] >= 0x7f)
@@ -43,7 +43,11 @@ bool cors_check(const char *allow, const struct request *request, struct respons
     if (origin.length == 0)
         return true;
     if (is_printable(origin) && is_listed(allow, origin)) {
-        response->cors_origin = origin;
+        response_header(response, "Access-Control-Allow-Origin", origin);
+        response_header(response, "Access-Control-Allow-Methods",
+                        agora_text_of("GET, POST, OPTIONS"));
+        response_header(response, "Access-Control-Allow-Headers",
+                        agora_text_of("Origin, Content-Type"));
         return true;
     }
     return is_own(request->host, origin) ||

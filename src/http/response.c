@@ -1,53 +1,41 @@
 #include "http/response.h"
 
-#include <json-c/json.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "text.h"
-
-/* Every answer carries these. Tokens must not be kept by anything on the way, and what an answer
- * says may depend on who asks. */
-static const char common_headers[] =
-    "Content-Type: application/json; charset=utf-8\r\n"
-    "Cache-Control: private, no-cache, no-store, must-revalidate\r\n"
-    "Expires: -1\r\n"
-    "Pragma: no-cache\r\n"
-    "Vary: Origin\r\n";
-
-static const char cors_headers[] = "\r\n"
-                                   "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
-                                   "Access-Control-Allow-Headers: Origin, Content-Type\r\n";
-
 static const struct {
     enum http_status status;
-    const char *line;
-} status_lines[] = {
-    {HTTP_OK, "Status: 200 OK\r\n"},
-    {HTTP_NO_CONTENT, "Status: 204 No Content\r\n"},
-    {HTTP_BAD_REQUEST, "Status: 400 Bad Request\r\n"},
-    {HTTP_FORBIDDEN, "Status: 403 Forbidden\r\n"},
-    {HTTP_NOT_FOUND, "Status: 404 Not Found\r\n"},
-    {HTTP_METHOD_NOT_ALLOWED, "Status: 405 Method Not Allowed\r\n"},
-    {HTTP_CONTENT_TOO_LARGE, "Status: 413 Content Too Large\r\n"},
-    {HTTP_INTERNAL_SERVER_ERROR, "Status: 500 Internal Server Error\r\n"},
+    const char *reason;
+} statuses[] = {
+    {HTTP_OK, "OK"},
+    {HTTP_NO_CONTENT, "No Content"},
+    {HTTP_BAD_REQUEST, "Bad Request"},
+    {HTTP_UNAUTHORIZED, "Unauthorized"},
+    {HTTP_FORBIDDEN, "Forbidden"},
+    {HTTP_NOT_FOUND, "Not Found"},
+    {HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed"},
+    {HTTP_CONTENT_TOO_LARGE, "Content Too Large"},
+    {HTTP_TOO_MANY_REQUESTS, "Too Many Requests"},
+    {HTTP_INTERNAL_SERVER_ERROR, "Internal Server Error"},
+    {HTTP_SERVICE_UNAVAILABLE, "Service Unavailable"},
 };
 
-void response_clear(struct response *response) {
-    struct buffer body = response->body;
-    buffer_clear(&body);
-    *response = (struct response){.status = HTTP_OK, .body = body};
+static void empty(struct response *response, enum http_status status) {
+    buffer_clear(&response->body);
+    response->status = status;
+    response->content_type = "application/json; charset=utf-8";
+    response->caching = CACHE_NEVER;
 }
 
-static void put_json_string(struct buffer *buffer, const char *string) {
-    struct json_object *json = json_object_new_string(string);
-    if (!json) {
-        buffer->failed = true;
-        return;
-    }
-    buffer_puts(buffer, json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(json);
+void response_clear(struct response *response) {
+    *response = (struct response){.body = response->body};
+    empty(response, HTTP_OK);
+}
+
+void response_header(struct response *response, const char *name, struct agora_text value) {
+    assert(response->header_count < RESPONSE_HEADERS_MAX);
+    response->headers[response->header_count++] = (struct header){name, value};
 }
 
 bool response_error(struct response *response, enum http_status status, const char *format, ...) {
@@ -58,41 +46,48 @@ bool response_error(struct response *response, enum http_status status, const ch
     va_end(arguments);
 
     struct buffer *body = &response->body;
-    buffer_clear(body);
+    const struct agora_text text = agora_text_of(message);
     if (response->error_form == ERROR_CODED) {
-        response->status = HTTP_BAD_REQUEST;
+        empty(response, HTTP_BAD_REQUEST);
         buffer_puts(body, response->is_generating ? "{\"code\":-2" : "{\"code\":-1");
         buffer_puts(body, ",\"message\":");
-        put_json_string(body, message);
+        buffer_put_json_string(body, text);
         buffer_puts(body, ",\"data\":\"\"}");
         return false;
     }
-    response->status = status;
+    empty(response, status);
     buffer_puts(body, "{\"status\":");
     buffer_put_number(body, status);
     buffer_puts(body, ",\"error\":");
-    put_json_string(body, message);
+    buffer_put_json_string(body, text);
     buffer_puts(body, ",\"message\":");
-    put_json_string(body, message);
+    buffer_put_json_string(body, text);
     buffer_puts(body, "}");
     return false;
 }
 
+static void put_header(struct buffer *out, const char *name, struct agora_text value) {
+    buffer_puts(out, name);
+    buffer_puts(out, ": ");
+    buffer_put(out, value);
+    buffer_puts(out, "\r\n");
+}
+
 void response_write_head(const struct response *response, struct buffer *out) {
-    for (size_t i = 0; i < sizeof status_lines / sizeof status_lines[0]; i++)
-        if (status_lines[i].status == response->status)
-            buffer_puts(out, status_lines[i].line);
-    buffer_puts(out, common_headers);
-    if (response->allow) {
-        buffer_puts(out, "Allow: ");
-        buffer_puts(out, response->allow);
-        buffer_puts(out, "\r\n");
+    buffer_puts(out, "Status: ");
+    buffer_put_number(out, response->status);
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i].status == response->status) {
+            buffer_puts(out, " ");
+            buffer_puts(out, statuses[i].reason);
+        }
     }
-    if (response->cors_origin.length > 0) {
-        buffer_puts(out, "Access-Control-Allow-Origin: ");
-        buffer_put(out, response->cors_origin);
-        buffer_puts(out, cors_headers);
-    }
+    buffer_puts(out, "\r\n");
+    put_header(out, "Content-Type", agora_text_of(response->content_type));
+    buffer_puts(out, response->caching);
+    buffer_puts(out, "Vary: Origin\r\n");
+    for (size_t i = 0; i < response->header_count; i++)
+        put_header(out, response->headers[i].name, response->headers[i].value);
     if (response->status != HTTP_NO_CONTENT) {
         buffer_puts(out, "Content-Length: ");
         buffer_put_number(out, response->body.length);

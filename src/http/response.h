@@ -1,4 +1,4 @@
-/* An answer: a status, the few headers that vary, and a JSON body. */
+/* An answer as data: a status, headers and a body. */
 #ifndef HTTP_RESPONSE_H
 #define HTTP_RESPONSE_H
 
@@ -10,11 +10,14 @@ enum http_status {
     HTTP_OK = 200,
     HTTP_NO_CONTENT = 204,
     HTTP_BAD_REQUEST = 400,
+    HTTP_UNAUTHORIZED = 401,
     HTTP_FORBIDDEN = 403,
     HTTP_NOT_FOUND = 404,
     HTTP_METHOD_NOT_ALLOWED = 405,
     HTTP_CONTENT_TOO_LARGE = 413,
+    HTTP_TOO_MANY_REQUESTS = 429,
     HTTP_INTERNAL_SERVER_ERROR = 500,
+    HTTP_SERVICE_UNAVAILABLE = 503,
 };
 
 /* How an error is written. */
@@ -27,20 +30,39 @@ enum error_form {
     ERROR_CODED,
 };
 
+/* A token must not be stored on its way, and what an answer says may depend on who asks. */
+#define CACHE_NEVER                                                                                \
+    "Cache-Control: private, no-cache, no-store, must-revalidate\r\n"                              \
+    "Expires: -1\r\n"                                                                              \
+    "Pragma: no-cache\r\n"
+
+enum { RESPONSE_HEADERS_MAX = 8 };
+
 struct response {
     enum http_status status;
-    struct agora_text cors_origin; /* echoed to an allowed origin; belongs to the request */
-    const char *allow;             /* the Allow header of a 405 */
-    bool head_only;                /* HEAD: the length of the body, but not the body */
+    const char *content_type;
+    const char *caching; /* header lines */
+    size_t header_count;
+    struct header {
+        const char *name;
+        struct agora_text value;
+    } headers[RESPONSE_HEADERS_MAX];
+    const char *route; /* the pattern that the path matched; NULL before one has */
+    bool head_only;    /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
     bool is_generating; /* an error from here on is one of minting, not of what was asked */
     struct buffer body;
 };
 
-/* Makes an empty 200, keeping the body's memory. */
+/* Makes an empty 200 of JSON that nothing may store, keeping the body's memory. */
 void response_clear(struct response *response);
 
-/* Makes it an error in its form. Returns false, so that a check can `return response_error(…)`. */
+/* Adds a header, one of RESPONSE_HEADERS_MAX at most. The value lives as long as the request and
+ * holds no control character. */
+void response_header(struct response *response, const char *name, struct agora_text value);
+
+/* Makes it an error in its form, which keeps the headers that were added. Returns false, so that a
+ * check can `return response_error(…)`. */
 __attribute__((format(printf, 3, 4))) bool
 response_error(struct response *response, enum http_status status, const char *format, ...);
 
