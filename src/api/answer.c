@@ -33,10 +33,14 @@ static enum agora_token_error append_token(struct api *api, const struct agora_s
     }
 }
 
+enum http_status status_of_error(enum agora_token_error error) {
+    bool is_ours = error == AGORA_TOKEN_NO_MEMORY || error == AGORA_TOKEN_CRYPTO;
+    return is_ours ? HTTP_INTERNAL_SERVER_ERROR : HTTP_BAD_REQUEST;
+}
+
 void answer_tokens(struct api *api, const struct named_token *tokens, size_t count, uint32_t expire,
                    struct response *response) {
     struct buffer *body = &response->body;
-    response->is_generating = true;
     for (size_t i = 0; i < count; i++) {
         buffer_puts(body, i == 0 ? "{\"" : ",\"");
         buffer_puts(body, tokens[i].key);
@@ -44,9 +48,8 @@ void answer_tokens(struct api *api, const struct named_token *tokens, size_t cou
         enum agora_token_error error =
             append_token(api, tokens[i].services, tokens[i].service_count, expire, body);
         if (error) {
-            bool is_ours = error == AGORA_TOKEN_NO_MEMORY || error == AGORA_TOKEN_CRYPTO;
-            response_error(response, is_ours ? HTTP_INTERNAL_SERVER_ERROR : HTTP_BAD_REQUEST,
-                           "cannot mint the token: %s", agora_token_strerror(error));
+            response_error(response, status_of_error(error), "cannot mint the token: %s",
+                           agora_token_strerror(error));
             return;
         }
         buffer_puts(body, "\"");

@@ -11,6 +11,9 @@ struct named_token {
     const struct agora_service *services;
 };
 
+/* Whose fault it is: 500 where memory or OpenSSL failed, else 400. */
+enum http_status status_of_error(enum agora_token_error error);
+
 /* Answers {"key":"007…"}, or {"key":"007…","key":"007…"} for two. Each lasts `expire` seconds. */
 void answer_tokens(struct api *api, const struct named_token *tokens, size_t count, uint32_t expire,
                    struct response *response);

@@ -43,10 +43,15 @@ struct json_object *body_member(struct json_object *object, const char *name) {
     return last;
 }
 
+struct agora_text body_shown(struct json_object *value) {
+    const char *text = json_object_to_json_string(value);
+    return agora_text_of(text ? text : "(no memory to show it)");
+}
+
 static bool refuse(const char *name, struct json_object *value, const char *allowed,
                    struct response *response) {
     return response_error(response, HTTP_BAD_REQUEST, "%s %s is not valid: use %s", name,
-                          quote(agora_text_of(json_object_to_json_string(value))).text, allowed);
+                          quote(body_shown(value)).text, allowed);
 }
 
 struct agora_text body_string(struct json_object *string) {

@@ -22,6 +22,9 @@ struct json_object *body_member(struct json_object *object, const char *name);
 /* The text of a JSON string. */
 struct agora_text body_string(struct json_object *string);
 
+/* A value as JSON, for messages. */
+struct agora_text body_shown(struct json_object *value);
+
 /* A string; {NULL, 0} when it is absent. */
 bool body_text(struct json_object *object, const char *name, struct agora_text *text,
                struct response *response);

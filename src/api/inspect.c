@@ -1,10 +1,15 @@
-#include <json-c/json.h>
 #include <stdlib.h>
 
+#include "api/answer.h"
 #include "api/body.h"
 #include "api/endpoints.h"
-#include "text.h"
 #include "json/token_json.h"
+
+enum {
+    /* A short token can unpack to a long one, and that to an answer six times as long. */
+    ROOM = 4 * AGORA_READ_ROOM,
+    ANSWER_MAX = 64 * 1024,
+};
 
 /* Why the token does not let anybody in; NULL if it does as far as can be told here. */
 static const char *flaw(const struct call *call, const struct agora_reading *reading,
@@ -21,48 +26,49 @@ static const char *flaw(const struct call *call, const struct agora_reading *rea
     return NULL;
 }
 
-/* What the token says, and what this server thinks of it. */
-static struct json_object *describe(const struct call *call, const struct agora_reading *reading) {
-    struct agora_text certificate = {call->api->settings->app_certificate, AGORA_HEX_LENGTH};
-    enum agora_token_error verdict = agora_token_verify(reading, certificate);
-    const char *reason = flaw(call, reading, verdict);
-    struct json_object *json = json_object_new_object();
-    if (!json)
-        return NULL;
-    json_object_object_add(json, "valid", json_object_new_boolean(!reason));
-    json_object_object_add(json, "reason", reason ? json_object_new_string(reason) : NULL);
-    json_object_object_add(json, "signed_here", json_object_new_boolean(verdict == AGORA_TOKEN_OK));
-    json_object_object_add(
-        json, "ended", json_object_new_boolean(agora_reading_has_ended(reading, call->api->now)));
-    json_object_object_add(json, "token", token_to_json(reading));
-    return json;
+static const char *boolean(bool value) {
+    return value ? "true" : "false";
 }
 
-static void inspect(const struct call *call, struct agora_text text, struct response *response) {
-    /* A body could hold a token that unpacks to far more, and fills an answer of a hundred times
-     * its length; those say NO_ROOM. */
-    enum { ROOM = 4 * AGORA_READ_ROOM };
+/* What the token says, and what this server thinks of it. */
+static enum agora_token_error describe(const struct call *call, struct agora_text token, void *room,
+                                       struct buffer *out) {
+    struct agora_text certificate = {call->api->settings->app_certificate, AGORA_HEX_LENGTH};
     struct agora_reading reading;
-    struct json_object *json = NULL;
+    enum agora_token_error error = agora_token_read(token, room, ROOM, &reading);
+    if (error)
+        return error;
+    enum agora_token_error verdict = agora_token_verify(&reading, certificate);
+    if (status_of_error(verdict) == HTTP_INTERNAL_SERVER_ERROR)
+        return verdict;
+
+    const char *reason = flaw(call, &reading, verdict);
+    buffer_printf(out, "{\"valid\":%s,\"reason\":%s%s%s,\"signed_here\":%s,\"ended\":%s,\"token\":",
+                  boolean(!reason), reason ? "\"" : "", reason ? reason : "null",
+                  reason ? "\"" : "", boolean(verdict == AGORA_TOKEN_OK),
+                  boolean(agora_reading_has_ended(&reading, call->api->now)));
+    token_write_json(&reading, out);
+    buffer_puts(out, "}");
+    return out->length > ANSWER_MAX ? AGORA_TOKEN_NO_ROOM : AGORA_TOKEN_OK;
+}
+
+static void inspect(const struct call *call, struct agora_text token, struct response *response) {
     void *room = malloc(ROOM);
     enum agora_token_error error =
-        room ? agora_token_read(text, room, ROOM, &reading) : AGORA_TOKEN_NO_MEMORY;
-    if (!error && !(json = describe(call, &reading)))
-        error = AGORA_TOKEN_NO_MEMORY;
-
-    if (json)
-        buffer_puts(&response->body,
-                    json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                             JSON_C_TO_STRING_NOSLASHESCAPE));
-    else if (error == AGORA_TOKEN_NO_MEMORY)
-        response_error(response, HTTP_INTERNAL_SERVER_ERROR, "out of memory");
-    else
+        room ? describe(call, token, room, &response->body) : AGORA_TOKEN_NO_MEMORY;
+    free(room);
+    if (error == AGORA_TOKEN_NO_ROOM)
+        response_error(response, HTTP_BAD_REQUEST,
+                       "token holds too much: what it holds is shown up to %d bytes; use "
+                       "agora-token decode for more",
+                       ANSWER_MAX);
+    else if (status_of_error(error) == HTTP_INTERNAL_SERVER_ERROR)
+        response_error(response, HTTP_INTERNAL_SERVER_ERROR, "%s", agora_token_strerror(error));
+    else if (error)
         response_error(response, HTTP_BAD_REQUEST,
                        "token is not valid: %s; use an Agora token as it was minted, which begins "
                        "with 007 or 006",
                        agora_token_strerror(error));
-    json_object_put(json);
-    free(room);
 }
 
 void endpoint_inspect(const struct call *call, struct response *response) {

@@ -21,8 +21,7 @@ static bool read_names(struct agora_text *names, struct json_object *array,
     for (size_t i = 0; i < permission->name_count; i++) {
         struct json_object *name = json_object_array_get_idx(array, i);
         if (!json_object_is_type(name, json_type_string))
-            return refuse(agora_text_of(json_object_to_json_string(name)), "a list of strings",
-                          response);
+            return refuse(body_shown(name), "a list of strings", response);
         names[i] = body_string(name);
         if (!parameter_user("permissions: name", names[i], response))
             return false;

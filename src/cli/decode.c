@@ -94,13 +94,13 @@ static void print_006(const struct agora_token_006 *old, uint64_t now) {
 }
 
 static int print_json(const struct command *command, const struct agora_reading *reading) {
-    struct json_object *json = token_to_json(reading);
-    const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                                JSON_C_TO_STRING_NOSLASHESCAPE);
-    int status = json && text ? 0 : complain_failed(command, "out of memory");
+    struct buffer out = {0};
+    token_write_json(reading, &out);
+    buffer_puts(&out, "\n");
+    int status = out.failed ? complain_failed(command, "out of memory") : 0;
     if (status == 0)
-        puts(text);
-    json_object_put(json);
+        fwrite(out.data, 1, out.length, stdout);
+    buffer_free(&out);
     return status;
 }
 

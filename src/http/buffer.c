@@ -1,5 +1,7 @@
 #include "http/buffer.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "text.h"
@@ -60,6 +62,20 @@ void buffer_put_number(struct buffer *buffer, size_t number) {
     buffer_put(buffer, (struct agora_text){first, (size_t)(digits + sizeof digits - first)});
 }
 
+void buffer_printf(struct buffer *buffer, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *out = buffer_reserve(buffer, (size_t)length + 1);
+    if (!out)
+        return;
+    va_start(arguments, format);
+    vsnprintf(out, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    buffer->length += (size_t)length;
+}
+
 void buffer_put_json_string(struct buffer *buffer, struct agora_text text) {
     static const char values[] = "\"\\\b\f\n\r\t";
     static const char names[] = "\"\\bfnrt";
@@ -71,11 +87,11 @@ void buffer_put_json_string(struct buffer *buffer, struct agora_text text) {
         if (byte >= 0x20 && byte != '"' && byte != '\\')
             continue;
         const char *value = memchr(values, byte, sizeof values - 1);
-        const char unit[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
-        const char pair[] = {'\\', value ? names[value - values] : '0'};
+        char escape[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+        if (value)
+            escape[1] = names[value - values];
         buffer_put(buffer, (struct agora_text){text.data + plain, i - plain});
-        buffer_put(buffer, value ? (struct agora_text){pair, sizeof pair}
-                                 : (struct agora_text){unit, sizeof unit});
+        buffer_put(buffer, (struct agora_text){escape, value ? 2 : sizeof escape});
         plain = i + 1;
     }
     if (plain < text.length)

@@ -28,6 +28,8 @@ char *buffer_reserve(struct buffer *buffer, size_t count);
 void buffer_put(struct buffer *buffer, struct agora_text text);
 void buffer_puts(struct buffer *buffer, const char *string);
 void buffer_put_number(struct buffer *buffer, size_t number);
+__attribute__((format(printf, 2, 3))) void buffer_printf(struct buffer *buffer, const char *format,
+                                                         ...);
 
 /* The text, which is UTF-8, as a JSON string in its quotes. */
 void buffer_put_json_string(struct buffer *buffer, struct agora_text text);

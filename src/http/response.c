@@ -47,18 +47,15 @@ bool response_error(struct response *response, enum http_status status, const ch
 
     struct buffer *body = &response->body;
     const struct agora_text text = agora_text_of(message);
+    empty(response, status);
     if (response->error_form == ERROR_CODED) {
-        empty(response, HTTP_BAD_REQUEST);
-        buffer_puts(body, response->is_generating ? "{\"code\":-2" : "{\"code\":-1");
-        buffer_puts(body, ",\"message\":");
+        buffer_printf(body, "{\"code\":%d,\"message\":",
+                      status < HTTP_INTERNAL_SERVER_ERROR ? -1 : -2);
         buffer_put_json_string(body, text);
         buffer_puts(body, ",\"data\":\"\"}");
         return false;
     }
-    empty(response, status);
-    buffer_puts(body, "{\"status\":");
-    buffer_put_number(body, status);
-    buffer_puts(body, ",\"error\":");
+    buffer_printf(body, "{\"status\":%d,\"error\":", status);
     buffer_put_json_string(body, text);
     buffer_puts(body, ",\"message\":");
     buffer_put_json_string(body, text);

@@ -25,8 +25,8 @@ enum error_form {
     /* {"status":400,"error":"…","message":"…"}, both texts the same since clients of
      * agora-token-service look now for one, now for the other. */
     ERROR_PLAIN,
-    /* {"code":-1,"message":"…","data":""} with status 400, or code -2 where the fault is ours, as
-     * Agora's token server for Docker has it. */
+    /* {"code":-1,"message":"…","data":""}, or code -2 where the fault is ours, as Agora's token
+     * server for Docker has it. */
     ERROR_CODED,
 };
 
@@ -50,7 +50,6 @@ struct response {
     const char *route; /* the pattern that the path matched; NULL before one has */
     bool head_only;    /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
-    bool is_generating; /* an error from here on is one of minting, not of what was asked */
     struct buffer body;
 };
 

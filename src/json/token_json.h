@@ -9,11 +9,10 @@
 #ifndef JSON_TOKEN_JSON_H
 #define JSON_TOKEN_JSON_H
 
-#include <json-c/json.h>
-
 #include "agora_token.h"
+#include "http/buffer.h"
 
-/* To be given to json_object_put; NULL when there is no memory. */
-struct json_object *token_to_json(const struct agora_reading *reading);
+/* Appends all of a token that agora_token_read has read. */
+void token_write_json(const struct agora_reading *reading, struct buffer *out);
 
 #endif

@@ -129,7 +129,8 @@ describe('the installed library', () => {
         before(() => {
             program = path.join(root, 'batch');
             const sources = ['tests/e2e/programs/batch.c',
-                ...['json/token_json', 'json/names', 'json/utf8', 'cli/description', 'cli/show', 'redact']
+                ...['json/token_json', 'json/names', 'json/reader', 'json/utf8', 'http/buffer', 'cli/description', 'cli/show',
+                    'redact', 'text']
                     .map((name) => `src/${name}.c`)];
             run('gcc', ['-std=c17', '-D_GNU_SOURCE', '-Isrc', ...flags('--cflags'), ...sources, '-o', program,
                 ...flags('--libs'), ...words(run('pkg-config', ['--cflags', '--libs', 'json-c', 'libcrypto']))]);

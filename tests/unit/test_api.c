@@ -2,11 +2,71 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <json-c/json.h>
+#include <openssl/crypto.h>
+#include <zlib.h>
+
 #include "api/api.h"
 #include "api/parameters.h"
 #include "unit.h"
 
 enum { NOW = 1700000000 };
+
+/* The linker hands this program the service's calls for memory, zlib's and json-c's included (see
+ * the Makefile), and OpenSSL takes allocators at run time. */
+static bool counting;
+static size_t made;    /* allocations since counting began */
+static size_t fail_at; /* the one that fails; 0: none */
+
+static bool is_refused(void) {
+    return counting && ++made == fail_at;
+}
+
+#define FAILING(type, name, failure, parameters, arguments)                                        \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters {                                                                \
+        return is_refused() ? failure : __real_##name arguments;                                   \
+    }
+
+FAILING(void *, malloc, NULL, (size_t size), (size))
+FAILING(void *, calloc, NULL, (size_t count, size_t size), (count, size))
+FAILING(void *, realloc, NULL, (void *memory, size_t size), (memory, size))
+FAILING(int, inflateInit_, Z_MEM_ERROR, (z_stream * stream, const char *version, int size),
+        (stream, version, size))
+FAILING(int, json_object_object_add, -1,
+        (struct json_object * object, const char *key, struct json_object *value),
+        (object, key, value))
+FAILING(int, json_object_array_add, -1, (struct json_object * array, struct json_object *value),
+        (array, value))
+FAILING(const char *, json_object_to_json_string, NULL, (struct json_object * json), (json))
+FAILING(struct json_object *, json_object_new_object, NULL, (void), ())
+FAILING(struct json_object *, json_object_new_array, NULL, (void), ())
+FAILING(struct json_object *, json_object_new_string_len, NULL, (const char *text, int length),
+        (text, length))
+FAILING(struct json_object *, json_object_new_int64, NULL, (int64_t number), (number))
+FAILING(struct json_object *, json_object_new_uint64, NULL, (uint64_t number), (number))
+FAILING(struct json_object *, json_object_new_double_s, NULL, (double number, const char *text),
+        (number, text))
+FAILING(struct json_object *, json_object_new_boolean, NULL, (json_bool flag), (flag))
+
+static void *openssl_alloc(size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return __wrap_malloc(size);
+}
+
+static void *openssl_realloc(void *memory, size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return __wrap_realloc(memory, size);
+}
+
+static void openssl_free(void *memory, const char *file, int line) {
+    (void)file;
+    (void)line;
+    free(memory);
+}
 
 static struct settings settings = {
     .app_id = "970CA35de60c44645bbae8a215061b33",
@@ -506,7 +566,7 @@ static void test_token_generate(void **state) {
 }
 
 static const char *inspect(const char *token) {
-    char body[1024];
+    char body[8192];
     snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
     return ask("POST", "/inspect", "", body);
 }
@@ -554,6 +614,85 @@ static void test_inspect(void **state) {
         expect_error(inspect(bad[i]), HTTP_BAD_REQUEST, "token is ");
     expect_error(ask("POST", "/inspect", "", "{\"token\":5}"), HTTP_BAD_REQUEST, "use a string");
     expect_error(ask("POST", "/inspect", "", "{}"), HTTP_BAD_REQUEST, "token is missing");
+}
+
+/* Short tokens that unpack to much are refused, whatever they hold. */
+static void test_inspect_is_bounded(void **state) {
+    (void)state;
+    static char user[65000];
+    static char token[4096];
+    size_t length;
+    static const struct {
+        char filler;
+        size_t length;
+        const char *part; /* of the message, NULL for an answer */
+    } cases[] = {
+        {'\1', 10000, NULL},
+        {'\1', 11000, "shown up to 65536 bytes"},
+        {'\xff', 40000, "shown up to 65536 bytes"},
+        {'a', 60000, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        memset(user, cases[i].filler, cases[i].length);
+        struct agora_service service =
+            agora_service_rtm((struct agora_text){user, cases[i].length}, 60);
+        struct agora_token parts = {{settings.app_id, 32}, NOW, 60, 1, 1, &service};
+        assert_int_equal(agora_token_mint(api.minter, &parts, text(settings.app_certificate), token,
+                                          sizeof token, &length),
+                         AGORA_TOKEN_OK);
+        const char *answer = inspect(token);
+        assert_true(response.body.length <= 65536);
+        if (cases[i].part)
+            expect_error(answer, HTTP_BAD_REQUEST, cases[i].part);
+        else
+            expect_inspected(answer, "{\"valid\":true,", "\"type\":\"rtm\"");
+    }
+}
+
+/* Each allocation of a request fails once: a 500, or what the request gets otherwise. */
+static void test_memory(void **state) {
+    (void)state;
+    static char inspected[512];
+    static const struct {
+        const char *path;
+        const char *body;
+        enum http_status status;
+        const char *start;
+    } cases[] = {
+        {"/getToken",
+         "{\"tokenType\":\"rtm2\",\"uid\":7,\"permissions\":{\"users\":{\"read\":[\"b\",\"c\"]}},"
+         "\"x\":[{},[null,true,1.5,-1]],\"x\":{}}",
+         HTTP_OK, "{\"token\":\"007"},
+        {"/getToken", "{\"tokenType\":\"rtc\",\"uid\":{}}", HTTP_BAD_REQUEST, "{\"status\":400"},
+        {"/getToken", "{\"tokenType\":\"rtc\",", HTTP_BAD_REQUEST, "{\"status\":400"},
+        {"/token/generate", "{\"uid\":\"7\",\"serviceRtm\":{\"enable\":true}}", HTTP_OK,
+         "{\"code\":0,\"message\":\"Success\",\"data\":{\"token\":\"007"},
+        {"/inspect", inspected, HTTP_OK, "{\"valid\":true,"},
+    };
+    const char *token = strstr(get("/rtc/lecture/publisher/uid/42", ""), "007");
+    snprintf(inspected, sizeof inspected, "{\"token\":\"%.*s\"}", (int)strcspn(token, "\""), token);
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct request request = {text("POST"), text(cases[i].path),
+                                        .body = text(cases[i].body)};
+        fail_at = 0;
+        do {
+            buffer_free(&response.body);
+            made = 0;
+            fail_at++;
+            counting = true;
+            api_answer(&api, &request, &response);
+            counting = false;
+            assert_false(response.body.failed);
+            bool is_right =
+                response.status == cases[i].status &&
+                strncmp(response.body.data, cases[i].start, strlen(cases[i].start)) == 0;
+            if (!is_right && (made < fail_at || response.status != HTTP_INTERNAL_SERVER_ERROR))
+                fail_msg("%s, allocation %zu: %d %.*s", cases[i].path, fail_at, response.status,
+                         (int)response.body.length, response.body.data);
+        } while (made >= fail_at);
+        assert_true(fail_at > 5);
+    }
 }
 
 /* To the rules of a web server they are other paths than to us, wherever they stand. */
@@ -666,8 +805,12 @@ int main(void) {
         cmocka_unit_test(test_get_token_of_other_services),
         cmocka_unit_test(test_token_generate),
         cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_inspect_is_bounded),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_ambiguous_paths),
         cmocka_unit_test(test_routing),
     };
+    if (!CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free))
+        return EXIT_FAILURE;
     return cmocka_run_group_tests_name("api", tests, make_api, free_api);
 }

@@ -44,12 +44,13 @@ static void read_back(char *line) {
         printf("! %s\n", agora_token_strerror(error));
         return;
     }
-    struct json_object *json = token_to_json(&reading);
+    static struct buffer json;
     error = agora_token_verify(&reading, agora_text_of(line));
-    json_object_object_add(json, "verdict",
-                           json_object_new_string(error ? agora_token_strerror(error) : "valid"));
-    puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
-    json_object_put(json);
+    buffer_clear(&json);
+    token_write_json(&reading, &json);
+    json.length--; /* the closing brace */
+    buffer_printf(&json, ",\"verdict\":\"%s\"}", error ? agora_token_strerror(error) : "valid");
+    puts(json.data);
 }
 
 int main(void) {
