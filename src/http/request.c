@@ -24,11 +24,24 @@ static struct agora_text decode(char *path) {
     return (struct agora_text){path, percent_decode(encoded, '#', '\0', path)};
 }
 
+/* Whether the script's name is the path, in which the web server may have merged slashes. */
+static bool is_script(struct agora_text path, struct agora_text script) {
+    size_t same = 0;
+    for (size_t i = 0; i < path.length; i++) {
+        bool is_extra_slash = i > 0 && path.data[i] == '/' && path.data[i - 1] == '/';
+        if (same < script.length && path.data[i] == script.data[same])
+            same++;
+        else if (!is_extra_slash)
+            return false;
+    }
+    return same == script.length;
+}
+
 /*
  * Some web servers merge the slashes of PATH_INFO, though an empty segment has a meaning here, and
- * some have no idea where it begins. They can leave it out: REQUEST_URI has what the client sent.
- * Of that the part below the folder of the program counts, unless the server calls the whole of it
- * the program or keeps the program somewhere else.
+ * some do not know where PATH_INFO begins. They can leave it out: REQUEST_URI has what the client
+ * sent. If the program is in a folder, the path begins behind it, unless the URI is not below that
+ * folder, or the server takes the whole path for the program's name.
  */
 static struct agora_text path_from_uri(const struct request *request) {
     const char *start = request->uri.data;
@@ -46,9 +59,7 @@ static struct agora_text path_from_uri(const struct request *request) {
     size_t folder = script.length;
     while (folder > 0 && script.data[folder - 1] != '/')
         folder--;
-    bool is_script =
-        path.length == script.length && memcmp(path.data, script.data, path.length) == 0;
-    if (folder > 1 && folder <= path.length && !is_script &&
+    if (folder > 1 && folder <= path.length && !is_script(path, script) &&
         memcmp(path.data, script.data, folder) == 0) {
         path.data += folder - 1;
         path.length -= folder - 1;

@@ -24,9 +24,9 @@ struct request {
     bool body_too_large; /* body then holds nothing */
 };
 
-/* Whether a web server may have taken the path for another one, so that its rules about who may ask
- * for what were those for that: it resolves the segments "." and "..", and may end a path at a zero
- * byte, which also stands for what could not be decoded. */
+/* Whether a web server may have applied its access rules to another path than this one: servers
+ * resolve the segments "." and "..", and some end a path at a zero byte, which a malformed percent
+ * escape becomes here. */
 bool request_path_is_ambiguous(const struct request *request);
 
 /* Fills all but the body from NULL-terminated "NAME=value" strings. The path is PATH_INFO or, where
