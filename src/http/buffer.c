@@ -42,8 +42,8 @@ char *buffer_reserve(struct buffer *buffer, size_t count) {
 }
 
 void buffer_put(struct buffer *buffer, struct agora_text text) {
-    char *out = buffer_reserve(buffer, text.length);
-    if (out && text.length > 0) {
+    char *out = text.length > 0 ? buffer_reserve(buffer, text.length) : NULL;
+    if (out) {
         memcpy(out, text.data, text.length);
         buffer->length += text.length;
     }
@@ -94,7 +94,7 @@ void buffer_put_json_string(struct buffer *buffer, struct agora_text text) {
         buffer_put(buffer, (struct agora_text){escape, value ? 2 : sizeof escape});
         plain = i + 1;
     }
-    if (plain < text.length)
+    if (text.length > 0)
         buffer_put(buffer, (struct agora_text){text.data + plain, text.length - plain});
     buffer_puts(buffer, "\"");
 }
