@@ -1,7 +1,7 @@
 #include "api/answer.h"
 
-/* Room for a token of the longest channel and users that the endpoints of agora-token-service let
- * in; the buffer grows and the token is minted again when one is longer. */
+/* Holds a token of the longest channel and users that the endpoints of agora-token-service allow. A
+ * longer one is minted again, into a larger buffer. */
 enum { TOKEN_COMMON = 1024 };
 
 /* Appends a token. On an error the buffer is as it was, or has failed. */
@@ -22,10 +22,10 @@ static enum agora_token_error append_token(struct api *api, const struct agora_s
     if (error)
         return error;
     for (size_t size = TOKEN_COMMON, length;; size = length + 1) {
-        char *room = buffer_reserve(out, size);
-        if (!room)
+        char *text = buffer_reserve(out, size);
+        if (!text)
             return AGORA_TOKEN_NO_MEMORY;
-        error = agora_token_mint(api->minter, &token, certificate, room, size, &length);
+        error = agora_token_mint(api->minter, &token, certificate, text, size, &length);
         if (!error)
             out->length += length;
         if (error != AGORA_TOKEN_NO_ROOM)

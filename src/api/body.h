@@ -1,4 +1,4 @@
-/* JSON bodies: members by name, with their types judged. */
+/* JSON bodies: members by name, with their types checked. */
 #ifndef API_BODY_H
 #define API_BODY_H
 

@@ -7,7 +7,7 @@
 
 enum {
     /* A short token can unpack to a long one, and that to an answer six times as long. */
-    ROOM = 4 * AGORA_READ_ROOM,
+    ARENA_SIZE = 4 * AGORA_READ_ROOM,
     ANSWER_MAX = 64 * 1024,
 };
 
@@ -31,11 +31,11 @@ static const char *boolean(bool value) {
 }
 
 /* What the token says, and what this server thinks of it. */
-static enum agora_token_error describe(const struct call *call, struct agora_text token, void *room,
-                                       struct buffer *out) {
+static enum agora_token_error describe(const struct call *call, struct agora_text token,
+                                       void *arena, struct buffer *out) {
     struct agora_text certificate = {call->api->settings->app_certificate, AGORA_HEX_LENGTH};
     struct agora_reading reading;
-    enum agora_token_error error = agora_token_read(token, room, ROOM, &reading);
+    enum agora_token_error error = agora_token_read(token, arena, ARENA_SIZE, &reading);
     if (error)
         return error;
     enum agora_token_error verdict = agora_token_verify(&reading, certificate);
@@ -53,10 +53,10 @@ static enum agora_token_error describe(const struct call *call, struct agora_tex
 }
 
 static void inspect(const struct call *call, struct agora_text token, struct response *response) {
-    void *room = malloc(ROOM);
+    void *arena = malloc(ARENA_SIZE);
     enum agora_token_error error =
-        room ? describe(call, token, room, &response->body) : AGORA_TOKEN_NO_MEMORY;
-    free(room);
+        arena ? describe(call, token, arena, &response->body) : AGORA_TOKEN_NO_MEMORY;
+    free(arena);
     if (error == AGORA_TOKEN_NO_ROOM)
         response_error(response, HTTP_BAD_REQUEST,
                        "token holds too much: what it holds is shown up to %d bytes; use "

@@ -38,21 +38,22 @@ bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seco
                           name, quote(value).text);
 }
 
-/* Decodes a part of a query string into room, unless it is longer or has a malformed escape. */
-static struct agora_text decode(struct agora_text encoded, char *room, size_t size) {
+/* Decodes a part of a query string into out; the part itself if it is longer or has a malformed
+ * escape, which no valid value has. */
+static struct agora_text decode(struct agora_text encoded, char *out, size_t size) {
     if (encoded.length > size)
         return encoded;
-    struct agora_text decoded = {room, percent_decode(encoded, '+', ' ', room)};
-    return memchr(room, '\0', decoded.length) ? encoded : decoded;
+    struct agora_text decoded = {out, percent_decode(encoded, '+', ' ', out)};
+    return memchr(out, '\0', decoded.length) ? encoded : decoded;
 }
 
 bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response) {
     while (query.data) {
-        char room[64];
+        char out[64];
         struct agora_text value = text_cut(&query, '&');
         struct agora_text name = text_cut(&value, '=');
-        if (text_equals(decode(name, room, sizeof room), "expiry"))
-            return parameter_seconds("expiry", decode(value, room, sizeof room), expire, response);
+        if (text_equals(decode(name, out, sizeof out), "expiry"))
+            return parameter_seconds("expiry", decode(value, out, sizeof out), expire, response);
     }
     *expire = EXPIRE_DEFAULT;
     return true;

@@ -1,5 +1,5 @@
 /*
- * Values as clients send them, judged. Each check either stores the value and returns true, or
+ * Checks of values as clients send them. Each either stores the value and returns true, or
  * makes the response a 400 that names the value and what is allowed, and returns false.
  */
 #ifndef API_PARAMETERS_H

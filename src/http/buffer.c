@@ -8,7 +8,7 @@
 
 enum {
     BUFFER_FIRST = 1024,
-    BUFFER_KEPT = 64 * 1024, /* what one huge answer took is given back */
+    BUFFER_KEPT = 64 * 1024, /* a larger one is freed, not used again */
 };
 
 void buffer_free(struct buffer *buffer) {

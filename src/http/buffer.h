@@ -1,4 +1,4 @@
-/* A block of bytes that grows as it is written; kept and reused from request to request. */
+/* A block of bytes that grows as it is written to, and is used again for the next request. */
 #ifndef HTTP_BUFFER_H
 #define HTTP_BUFFER_H
 
@@ -18,7 +18,7 @@ struct buffer {
 
 void buffer_free(struct buffer *buffer);
 
-/* Empties the buffer and forgets a failure; keeps the memory, unless it is much. */
+/* Empties the buffer and clears `failed`. Memory over 64 KiB is freed, the rest used again. */
 void buffer_clear(struct buffer *buffer);
 
 /* Makes room for `count` more bytes and returns where they go, NULL on failure. The caller adds

@@ -49,8 +49,8 @@ bool response_error(struct response *response, enum http_status status, const ch
     const struct agora_text text = agora_text_of(message);
     empty(response, status);
     if (response->error_form == ERROR_CODED) {
-        buffer_printf(body, "{\"code\":%d,\"message\":",
-                      status < HTTP_INTERNAL_SERVER_ERROR ? -1 : -2);
+        buffer_printf(body,
+                      "{\"code\":%d,\"message\":", status < HTTP_INTERNAL_SERVER_ERROR ? -1 : -2);
         buffer_put_json_string(body, text);
         buffer_puts(body, ",\"data\":\"\"}");
         return false;

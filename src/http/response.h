@@ -53,7 +53,7 @@ struct response {
     struct buffer body;
 };
 
-/* Makes an empty 200 of JSON that nothing may store, keeping the body's memory. */
+/* Makes an empty 200 of JSON that nothing may store, whose body uses the memory again. */
 void response_clear(struct response *response);
 
 /* Adds a header, one of RESPONSE_HEADERS_MAX at most. The value lives as long as the request and

@@ -48,6 +48,10 @@ static int peek_behind_space(struct reader *reader) {
     return peek(reader);
 }
 
+static bool take_behind_space(struct reader *reader, char c) {
+    return peek_behind_space(reader) == (unsigned char)c && take(reader, c);
+}
+
 /* Reads four hexadecimal digits into the unit. */
 static bool read_unit(struct reader *reader, uint32_t *unit) {
     *unit = 0;
@@ -180,20 +184,23 @@ static bool read_word(struct reader *reader, struct json_object **json) {
     return refuse(reader, "a value");
 }
 
+/* After a value that could not be read, or not be added for want of memory. */
+static bool give_up(struct reader *reader, struct json_object *value) {
+    json_object_put(value);
+    return reader->error->expected ? false : fail_without_memory(reader);
+}
+
 static bool read_array(struct reader *reader, struct json_object **json) {
     *json = json_object_new_array();
     if (!*json)
         return fail_without_memory(reader);
-    if (peek_behind_space(reader) == ']')
-        return take(reader, ']');
+    if (take_behind_space(reader, ']'))
+        return true;
     do {
         struct json_object *value = NULL;
-        bool is_read = read_value(reader, &value);
-        if (!is_read || json_object_array_add(*json, value) != 0) {
-            json_object_put(value);
-            return is_read ? fail_without_memory(reader) : false;
-        }
-    } while (peek_behind_space(reader) == ',' && take(reader, ','));
+        if (!read_value(reader, &value) || json_object_array_add(*json, value) != 0)
+            return give_up(reader, value);
+    } while (take_behind_space(reader, ','));
     return take(reader, ']') || refuse(reader, "',' or ']'");
 }
 
@@ -204,30 +211,25 @@ static bool read_member(struct reader *reader, struct json_object *object, const
     bool may_repeat = !(reader->flags & JSON_REFUSE_REPEATED);
     if (is_repeated && !may_repeat)
         return refuse(reader, "each name once");
-    if (peek_behind_space(reader) != ':')
+    if (!take_behind_space(reader, ':'))
         return refuse(reader, "':'");
-    reader->at++;
     if (peek_behind_space(reader) == '{' && json_object_is_type(earlier, json_type_object))
         value = json_object_get(earlier);
-
-    bool is_read = read_value(reader, &value);
-    if (is_read && may_repeat && !value)
+    if (!read_value(reader, &value))
+        return give_up(reader, value);
+    if (may_repeat && !value)
         return true;
     /* The last in the order of appearance counts, so a repeated one moves to the end. */
-    if (is_read && is_repeated)
+    if (is_repeated)
         json_object_object_del(object, name);
-    if (!is_read || json_object_object_add(object, name, value) != 0) {
-        json_object_put(value);
-        return is_read ? fail_without_memory(reader) : false;
-    }
-    return true;
+    return json_object_object_add(object, name, value) == 0 || give_up(reader, value);
 }
 
 static bool read_object(struct reader *reader, struct json_object **json) {
     if (!*json && !(*json = json_object_new_object()))
         return fail_without_memory(reader);
-    if (peek_behind_space(reader) == '}')
-        return take(reader, '}');
+    if (take_behind_space(reader, '}'))
+        return true;
     do {
         struct agora_text name;
         if (peek_behind_space(reader) != '"')
@@ -238,7 +240,7 @@ static bool read_object(struct reader *reader, struct json_object **json) {
             return refuse(reader, "a name without a zero byte");
         if (!read_member(reader, *json, name.data))
             return false;
-    } while (peek_behind_space(reader) == ',' && take(reader, ','));
+    } while (take_behind_space(reader, ','));
     return take(reader, '}') || refuse(reader, "',' or '}'");
 }
 
@@ -274,10 +276,10 @@ bool json_read(struct agora_text text, unsigned flags, struct json_object **json
     bool is_read = reader.strings ? read_value(&reader, json) : fail_without_memory(&reader);
     if (is_read && !(flags & JSON_ALLOW_TRAILING) && peek_behind_space(&reader) >= 0)
         is_read = refuse(&reader, "nothing behind the value");
-    free(reader.strings);
     if (!is_read) {
         json_object_put(*json);
         *json = NULL;
     }
+    free(reader.strings);
     return is_read;
 }
