@@ -1,10 +1,12 @@
-/* The reader of JSON: what it accepts, what that means, and what it says of the rest. */
+/* The reader of JSON: what it accepts, what that means, and what it says of the rest; and a token
+ * as JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api.h"
 #include "unit.h"
 #include "json/reader.h"
+#include "json/token_json.h"
 
 /* Reads from memory of this very size, for the sanitizer to see a read past it. */
 static bool read_copy(struct agora_text text, unsigned flags, struct json_object **json,
@@ -184,11 +186,61 @@ static void test_errors(void **state) {
     }
 }
 
+/* The permissions of a token that holds these, as JSON to be given to json_object_put. */
+static struct json_object *written_permissions(const struct agora_rtm2_permission *permissions,
+                                               size_t count) {
+    struct agora_service service = agora_service_rtm2(text("amy"), permissions, count, 60);
+    struct agora_reading reading = {.version = 7,
+                                    .token.app_id = text("970CA35de60c44645bbae8a215061b33")};
+    struct buffer buffer = {0};
+    struct json_object *json, *list;
+    struct json_error error;
+    reading.token.services = &service;
+    reading.token.service_count = 1;
+    token_write_json(&reading, &buffer);
+    assert_true(read_copy((struct agora_text){buffer.data, buffer.length}, JSON_REFUSE_REPEATED,
+                          &json, &error));
+    list = json_object_get(json_object_object_get(
+        json_object_array_get_idx(json_object_object_get(json, "services"), 0), "permissions"));
+    json_object_put(json);
+    buffer_free(&buffer);
+    return list;
+}
+
+/* Each resource stands once, in whatever order its permissions come; a long list comes in order. */
+static void test_permissions(void **state) {
+    (void)state;
+    enum { MANY = 1000 };
+    static const struct agora_text names[] = {{"a\"", 2}, {"\xff", 1}};
+    static const struct agora_rtm2_permission mixed[] = {
+        {4, 1, 2, names}, {0, 0, 0, NULL}, {4, 0, 1, names}, {1, 0, 1, names}, {0, 1, 0, NULL}};
+    static struct agora_rtm2_permission many[MANY];
+    struct json_object *json = written_permissions(mixed, COUNT(mixed));
+    assert_string_equal(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN),
+                        "{\"4\":{\"1\":[\"a\\\"\",{\"hex\":\"ff\"}],\"0\":[\"a\\\"\"]},"
+                        "\"0\":{\"0\":[],\"1\":[]},\"1\":{\"0\":[\"a\\\"\"]}}");
+    json_object_put(json);
+    json = written_permissions(mixed, 0);
+    assert_int_equal(json_object_object_length(json), 0);
+    json_object_put(json);
+
+    for (uint16_t i = 0; i < MANY; i++)
+        many[i] = (struct agora_rtm2_permission){i / 2, i % 2, 0, NULL};
+    json = written_permissions(many, MANY);
+    assert_int_equal(json_object_object_length(json), MANY / 2);
+    json_object_object_foreach(json, resource, permissions) {
+        (void)resource;
+        assert_int_equal(json_object_object_length(permissions), 2);
+    }
+    json_object_put(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_suite_of_cases),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_permissions),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
