@@ -3,22 +3,23 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     enum http_status status;
-    const char *reason;
-} statuses[] = {
-    {HTTP_OK, "OK"},
-    {HTTP_NO_CONTENT, "No Content"},
-    {HTTP_BAD_REQUEST, "Bad Request"},
-    {HTTP_UNAUTHORIZED, "Unauthorized"},
-    {HTTP_FORBIDDEN, "Forbidden"},
-    {HTTP_NOT_FOUND, "Not Found"},
-    {HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed"},
-    {HTTP_CONTENT_TOO_LARGE, "Content Too Large"},
-    {HTTP_TOO_MANY_REQUESTS, "Too Many Requests"},
-    {HTTP_INTERNAL_SERVER_ERROR, "Internal Server Error"},
-    {HTTP_SERVICE_UNAVAILABLE, "Service Unavailable"},
+    const char *line;
+} status_lines[] = {
+    {HTTP_OK, "Status: 200 OK\r\n"},
+    {HTTP_NO_CONTENT, "Status: 204 No Content\r\n"},
+    {HTTP_BAD_REQUEST, "Status: 400 Bad Request\r\n"},
+    {HTTP_UNAUTHORIZED, "Status: 401 Unauthorized\r\n"},
+    {HTTP_FORBIDDEN, "Status: 403 Forbidden\r\n"},
+    {HTTP_NOT_FOUND, "Status: 404 Not Found\r\n"},
+    {HTTP_METHOD_NOT_ALLOWED, "Status: 405 Method Not Allowed\r\n"},
+    {HTTP_CONTENT_TOO_LARGE, "Status: 413 Content Too Large\r\n"},
+    {HTTP_TOO_MANY_REQUESTS, "Status: 429 Too Many Requests\r\n"},
+    {HTTP_INTERNAL_SERVER_ERROR, "Status: 500 Internal Server Error\r\n"},
+    {HTTP_SERVICE_UNAVAILABLE, "Status: 503 Service Unavailable\r\n"},
 };
 
 static void empty(struct response *response, enum http_status status) {
@@ -63,23 +64,21 @@ bool response_error(struct response *response, enum http_status status, const ch
     return false;
 }
 
+/* At once, as there are several in every answer. */
 static void put_header(struct buffer *out, const char *name, struct agora_text value) {
-    buffer_puts(out, name);
-    buffer_puts(out, ": ");
-    buffer_put(out, value);
-    buffer_puts(out, "\r\n");
+    size_t name_length = strlen(name);
+    char *at = buffer_reserve(out, name_length + value.length + 4);
+    if (!at)
+        return;
+    at = mempcpy(mempcpy(at, name, name_length), ": ", 2);
+    at = mempcpy(mempcpy(at, value.data, value.length), "\r\n", 2);
+    out->length = (size_t)(at - out->data);
 }
 
 void response_write_head(const struct response *response, struct buffer *out) {
-    buffer_puts(out, "Status: ");
-    buffer_put_number(out, response->status);
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        if (statuses[i].status == response->status) {
-            buffer_puts(out, " ");
-            buffer_puts(out, statuses[i].reason);
-        }
-    }
-    buffer_puts(out, "\r\n");
+    for (size_t i = 0; i < sizeof status_lines / sizeof status_lines[0]; i++)
+        if (status_lines[i].status == response->status)
+            buffer_puts(out, status_lines[i].line);
     put_header(out, "Content-Type", agora_text_of(response->content_type));
     buffer_puts(out, response->caching);
     buffer_puts(out, "Vary: Origin\r\n");
