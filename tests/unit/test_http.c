@@ -21,12 +21,44 @@ static void test_text_cut(void **state) {
     assert_null(rest.data);
 }
 
+/* Decodes a copy of this very size, for the sanitizer to see a read past it. */
+static void expect_decoded(const char *encoded, size_t length, const char *expected) {
+    char *copy = malloc(length);
+    memcpy(copy, encoded, length);
+    size_t decoded = percent_decode((struct agora_text){copy, length}, '+', ' ', copy);
+    assert_int_equal(decoded, strlen(expected));
+    for (size_t i = 0; i < decoded; i++)
+        assert_int_equal(copy[i], expected[i] == '\1' ? '\0' : expected[i]);
+    free(copy);
+}
+
+/* \1 stands for a zero byte. */
+static void test_percent_decode(void **state) {
+    (void)state;
+    expect_decoded("%0A%fF%2b+%00", 13, "\n\xff+ \1");
+    expect_decoded("%", 1, "\1");
+    expect_decoded("%4", 2,
+                   "\1"
+                   "4");
+    expect_decoded("%4g%g4%41", 9,
+                   "\1"
+                   "4g\1g4A");
+}
+
+static void test_trim(void **state) {
+    (void)state;
+    assert_true(text_equals(text_trim(text(" \t\r\na b\n ")), "a b"));
+    assert_true(text_equals(text_trim(text("a")), "a"));
+    assert_int_equal(text_trim(text(" \t")).length, 0);
+    assert_int_equal(text_trim((struct agora_text){NULL, 0}).length, 0);
+}
+
 static void test_quote(void **state) {
     (void)state;
     assert_string_equal(quote(text("plain ~")).text, "plain ~");
     assert_string_equal(quote(text("")).text, "");
-    assert_string_equal(quote((struct agora_text){"a\0b\n\x7f\xc3\xa9", 7}).text,
-                        "a%00b%0A%7F%C3%A9");
+    assert_string_equal(quote((struct agora_text){"a\0b\n\x1f\x7f\xc3\xa9", 8}).text,
+                        "a%00b%0A%1F%7F%C3%A9");
     char bytes[QUOTED_BYTES_MAX + 1];
     memset(bytes, '\n', sizeof bytes);
     struct quoted quoted = quote((struct agora_text){bytes, QUOTED_BYTES_MAX});
@@ -428,7 +460,8 @@ static void test_management(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_percent_decode),
+        cmocka_unit_test(test_trim),          cmocka_unit_test(test_quote),
         cmocka_unit_test(test_buffer),        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_path_from_uri), cmocka_unit_test(test_response),
         cmocka_unit_test(test_cors),          cmocka_unit_test(test_record),
