@@ -80,8 +80,10 @@ static void test_buffer(void **state) {
     buffer_clear(&buffer);
     assert_int_equal(buffer.length, 0);
     static const char every[] = "a\"b\\c/\b\f\n\r\t\0\x1f\x7f\xc3\xa9";
-    static const char written[] = "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0000\\u001f\x7f\xc3\xa9\"\"\"";
+    static const char written[] =
+        "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0000\\u001f\x7f\xc3\xa9\"\"\\n\"\"\"";
     buffer_put_json_string(&buffer, (struct agora_text){every, sizeof every - 1});
+    buffer_put_json_string(&buffer, text("\n"));
     buffer_put_json_string(&buffer, (struct agora_text){NULL, 0});
     assert_int_equal(buffer.length, sizeof written - 1);
     assert_memory_equal(buffer.data, written, buffer.length);
@@ -144,6 +146,8 @@ static void test_path_from_uri(void **state) {
         {"", "/rtc/a/publisher/uid/", "/rtc/a/publisher/uid//", "/rtc/a/publisher/uid//"},
         {"", "/rtm/a", "//rtm///a", "//rtm///a"},
         {"", "/rtm/", "/rtm/a/", "/a/"},
+        {"", "/rtm/a", "/rtm/a/", "/a/"},
+        {"", "/agora/x.cgi", "/agora/", "/"},
         {"", "", "/rtm/alice?x=http://a/b", "/rtm/alice"},
         {"", "/x.cgi", "http://a.example/rtm/alice", "/rtm/alice"},
         {"", "/x.cgi", "http://a.example?/rtm/alice", ""},
@@ -284,6 +288,9 @@ static void test_cors(void **state) {
         {"", "https://B.example", "b.example", true, false},
         {"", "https://", "", false, false},
         {"*", "https://a.example\r\nX: y", "b.example", false, false},
+        {"*", "\nhttps://a.example", "b.example", false, false},
+        {"*", "https://a.example x", "b.example", false, false},
+        {"*", "https://a.example\x7f", "b.example", false, false},
     };
     struct response response = {0};
     for (size_t i = 0; i < COUNT(cases); i++) {
