@@ -13,19 +13,40 @@ struct agora_text text_cut(struct agora_text *rest, char separator) {
     return head;
 }
 
-static int hex_digit(char c) {
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct agora_text text_trim(struct agora_text text) {
+    for (; text.length > 0 && is_blank(text.data[0]); text.length--)
+        text.data++;
+    while (text.length > 0 && is_blank(text.data[text.length - 1]))
+        text.length--;
+    return text;
+}
+
+int hex_digit(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
     c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int text_escape(struct agora_text text) {
-    if (text.length < 3 || text.data[0] != '%')
-        return -1;
-    int high = hex_digit(text.data[1]);
-    int low = hex_digit(text.data[2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
+size_t percent_decode(struct agora_text text, char raw, char replacement, char *out) {
+    size_t length = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.data[i];
+        if (c == '%') {
+            int high = i + 2 < text.length ? hex_digit(text.data[i + 1]) : -1;
+            int low = high >= 0 ? hex_digit(text.data[i + 2]) : -1;
+            c = (char)(low < 0 ? 0 : high * 16 + low);
+            i += low < 0 ? 0 : 2;
+        } else if (c == raw) {
+            c = replacement;
+        }
+        out[length++] = c;
+    }
+    return length;
 }
 
 struct quoted quote(struct agora_text value) {

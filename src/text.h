@@ -17,8 +17,16 @@ static inline bool text_equals(struct agora_text text, const char *string) {
  * *rest becomes {NULL, 0} when no separator was left. */
 struct agora_text text_cut(struct agora_text *rest, char separator);
 
-/* The byte that the percent escape in front of a text stands for, or -1 when there is none. */
-int text_escape(struct agora_text text);
+/* Without the spaces, tabs and line ends at both ends. */
+struct agora_text text_trim(struct agora_text text);
+
+/* The value of a hexadecimal digit, -1 for any other character. */
+int hex_digit(char c);
+
+/* Decodes percent escapes into out, which may be where the text is, and returns the length. An
+ * unescaped `raw` becomes `replacement`. A malformed escape becomes a zero byte, which no path and
+ * no value may contain. */
+size_t percent_decode(struct agora_text text, char raw, char replacement, char *out);
 
 /* A value as it may stand in a message: unprintable and non-ASCII bytes percent-encoded, so that it
  * can't break a line or an encoding, and long ones cut. Use as quote(value).text. */

@@ -38,40 +38,21 @@ bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seco
                           name, quote(value).text);
 }
 
-/* Decodes a part of a query string into room, which it need not fill. False when it is malformed or
- * longer than the room. */
-static bool decode(struct agora_text encoded, char *room, size_t size, struct agora_text *decoded) {
-    size_t length = 0;
-    for (size_t i = 0; i < encoded.length; i++) {
-        char c = encoded.data[i];
-        if (c == '+') {
-            c = ' ';
-        } else if (c == '%') {
-            int byte = text_escape((struct agora_text){encoded.data + i, encoded.length - i});
-            if (byte < 0)
-                return false;
-            c = (char)byte;
-            i += 2;
-        }
-        if (length == size)
-            return false;
-        room[length++] = c;
-    }
-    *decoded = (struct agora_text){room, length};
-    return true;
+/* Decodes a part of a query string into room, unless it is longer or has a malformed escape. */
+static struct agora_text decode(struct agora_text encoded, char *room, size_t size) {
+    if (encoded.length > size)
+        return encoded;
+    struct agora_text decoded = {room, percent_decode(encoded, '+', ' ', room)};
+    return memchr(room, '\0', decoded.length) ? encoded : decoded;
 }
 
 bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response) {
     while (query.data) {
-        char name_room[sizeof "expiry" - 1];
-        char value_room[64];
+        char room[64];
         struct agora_text value = text_cut(&query, '&');
         struct agora_text name = text_cut(&value, '=');
-        if (!decode(name, name_room, sizeof name_room, &name) || !text_equals(name, "expiry"))
-            continue;
-        /* What can't be decoded can't be digits; the check says so in its own words. */
-        decode(value, value_room, sizeof value_room, &value);
-        return parameter_seconds("expiry", value, expire, response);
+        if (text_equals(decode(name, room, sizeof room), "expiry"))
+            return parameter_seconds("expiry", decode(value, room, sizeof room), expire, response);
     }
     *expire = EXPIRE_DEFAULT;
     return true;

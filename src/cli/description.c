@@ -8,6 +8,7 @@
 
 #include "cli/show.h"
 #include "redact.h"
+#include "text.h"
 #include "json/names.h"
 #include "json/utf8.h"
 
@@ -52,12 +53,6 @@ static void *keep(struct reader *reader, size_t count, size_t size) {
 static struct agora_text string_of(struct json_object *json) {
     return (struct agora_text){json_object_get_string(json),
                                (size_t)json_object_get_string_len(json)};
-}
-
-static int hex_digit(char c) {
-    const char *digits = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c | 0x20 : c) : NULL;
-    return at ? (int)(at - digits) : -1;
 }
 
 static bool read_hex(struct reader *reader, const char *key, struct json_object *json,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 enum { FIRST_SIZE = 4096 };
 
 int read_input(const struct command *command, char **text, size_t *length) {
@@ -25,17 +27,6 @@ int read_input(const struct command *command, char **text, size_t *length) {
         *text = larger;
     }
     return complain_failed(command, "out of memory");
-}
-
-static struct agora_text trim(struct agora_text text) {
-    static const char blanks[] = " \t\r\n";
-    while (text.length > 0 && memchr(blanks, text.data[0], sizeof blanks - 1)) {
-        text.data++;
-        text.length--;
-    }
-    while (text.length > 0 && memchr(blanks, text.data[text.length - 1], sizeof blanks - 1))
-        text.length--;
-    return text;
 }
 
 /* The room grows until the token fits, up to a limit for those that unpack without end. */
@@ -65,7 +56,7 @@ int input_read_token(const struct command *command, const struct values *values,
         token.data = input->text;
     }
 
-    token = trim(token);
+    token = text_trim(token);
     if (token.length == 0)
         return complain(command, "the token is empty");
     enum agora_token_error error = read_growing(token, input);

@@ -4,16 +4,6 @@
 
 #include "text.h"
 
-static struct agora_text trim(struct agora_text text) {
-    while (text.length > 0 && text.data[0] == ' ') {
-        text.data++;
-        text.length--;
-    }
-    while (text.length > 0 && text.data[text.length - 1] == ' ')
-        text.length--;
-    return text;
-}
-
 static bool same_text(struct agora_text a, struct agora_text b) {
     return a.length == b.length && strncasecmp(a.data, b.data, a.length) == 0;
 }
@@ -21,7 +11,7 @@ static bool same_text(struct agora_text a, struct agora_text b) {
 static bool is_listed(const char *allow, struct agora_text origin) {
     struct agora_text rest = agora_text_of(allow);
     while (rest.data) {
-        struct agora_text entry = trim(text_cut(&rest, ','));
+        struct agora_text entry = text_trim(text_cut(&rest, ','));
         if (text_equals(entry, "*") || (entry.length > 0 && same_text(entry, origin)))
             return true;
     }

@@ -17,23 +17,11 @@ static const struct {
     {"REQUEST_URI=", offsetof(struct request, uri)},
 };
 
-/* Decodes a path in its place, up to the query. What should be an escape and is none becomes a zero
- * byte, which no path may hold, and so does "#", where some web servers end the path. */
+/* Decodes a path in its place, up to the query. Some web servers end the path at "#": like a
+ * malformed escape it becomes a zero byte, which no path may contain. */
 static struct agora_text decode(char *path) {
-    size_t length = strcspn(path, "?");
-    char *out = path;
-    for (size_t i = 0; i < length; i++) {
-        char c = path[i];
-        if (c == '%') {
-            int byte = text_escape((struct agora_text){path + i, length - i});
-            c = (char)(byte < 0 ? 0 : byte);
-            i += byte < 0 ? 0 : 2;
-        } else if (c == '#') {
-            c = '\0';
-        }
-        *out++ = c;
-    }
-    return (struct agora_text){path, (size_t)(out - path)};
+    struct agora_text encoded = {path, strcspn(path, "?")};
+    return (struct agora_text){path, percent_decode(encoded, '#', '\0', path)};
 }
 
 /*
