@@ -1,4 +1,5 @@
 /* The .env file and the settings made of it and of the environment. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -6,6 +7,7 @@
 
 #include "config.h"
 #include "dotenv.h"
+#include "file.h"
 #include "unit.h"
 
 static const char app_id[] = "970CA35de60c44645bbae8a215061b33";
@@ -73,9 +75,25 @@ static void test_dotenv_errors(void **state) {
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct dotenv dotenv;
         assert_int_equal(dotenv_parse(cases[i].text, &dotenv), cases[i].line);
-        assert_int_equal(dotenv.count, 0);
-        assert_null(dotenv.entries);
+        assert_null(dotenv.data);
+        assert_null(dotenv_get(&dotenv, "A"));
     }
+}
+
+/* However short its lines are, a file takes no more memory than a small multiple of its size. */
+static void test_dotenv_memory(void **state) {
+    (void)state;
+    static char file[FILE_ROOM];
+    for (size_t i = 0; i + 3 < sizeof file; i += 3)
+        memcpy(file + i, "A=\n", 3);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    struct dotenv dotenv;
+    assert_int_equal(dotenv_parse(file, &dotenv), 0);
+    size_t taken = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    assert_string_equal(dotenv_get(&dotenv, "A"), "");
+    dotenv_free(&dotenv);
+    if (taken > 2 * sizeof file)
+        fail_msg("%zu bytes of settings take %zu", sizeof file, taken);
 }
 
 /* Settings: each case writes a .env and sets variables, in a directory of its own. */
@@ -320,6 +338,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dotenv_values),
         cmocka_unit_test(test_dotenv_errors),
+        cmocka_unit_test(test_dotenv_memory),
         cmocka_unit_test_setup(test_defaults, clear),
         cmocka_unit_test_setup(test_environment_wins, clear),
         cmocka_unit_test_setup(test_ports, clear),
