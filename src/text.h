@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agora_token.h"
@@ -28,12 +29,25 @@ int hex_digit(char c);
  * no value may contain. */
 size_t percent_decode(struct agora_text text, char raw, char replacement, char *out);
 
-/* A value as it may stand in a message: unprintable and non-ASCII bytes percent-encoded, so that it
- * can't break a line or an encoding, and long ones cut. Use as quote(value).text. */
+/* A value as it may stand in a message: printable UTF-8 as it is, every other byte as %XX, so that
+ * it can't break a line or move a cursor, and long ones cut. Use as quote(value).text. */
 enum { QUOTED_BYTES_MAX = 64 };
 struct quoted {
-    char text[3 * QUOTED_BYTES_MAX + sizeof "..."];
+    /* Escapes but for the last character, which may be longer. */
+    char text[3 * QUOTED_BYTES_MAX + 1 + sizeof "..."];
 };
 struct quoted quote(struct agora_text value);
+
+/* Prints all of a text, with the same escapes. */
+void text_print(struct agora_text text, FILE *out);
+
+/* Which of some names is meant by one that is none of them: that with the fewest slips of the pen,
+ * or that begins so. Best stays NULL where none comes near. */
+struct nearest {
+    struct agora_text name;
+    const char *best;
+    size_t distance;
+};
+void nearest_try(struct nearest *nearest, const char *candidate);
 
 #endif

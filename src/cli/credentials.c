@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/show.h"
+#include "redact.h"
 #include "dotenv.h"
 #include "file.h"
 

@@ -1,4 +1,5 @@
 /* Options: from the command line to struct values, and to the text of --help. */
+#include <assert.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,18 +7,17 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/show.h"
 #include "redact.h"
 #include "json/names.h"
 
-enum { OPTIONS_MAX = 32 };
+enum { OPTIONS_MAX = 32, OPTION_FIRST = 256 /* beyond all letters */ };
 
 /* No token ends later than twice 32 bits. */
 static const int64_t time_most = 2 * (int64_t)UINT32_MAX;
 
 const struct option_spec options_common[] = {
     OPTION("json", NULL, KIND_FLAG, json, "print JSON, for programs"),
-    OPTION("help", NULL, KIND_FLAG, help, "print this and exit"),
+    OPTION("help", NULL, KIND_FLAG, help, "print this and exit; -h as well"),
     OPTIONS_END,
 };
 
@@ -51,7 +51,7 @@ print_complaint(const struct command *command, const char *format, va_list argum
     char message[MESSAGE_MAX];
     vsnprintf(message, sizeof message, format, arguments);
     fprintf(stderr, "agora-token %s: ", command->name);
-    show_text(stderr, agora_text_of(message));
+    text_print(agora_text_of(message), stderr);
     fputc('\n', stderr);
 }
 
@@ -215,7 +215,7 @@ static int parse_uid(const struct command *command, const struct option_spec *op
     struct number number = {0};
     int status = parse_number(command, option, argument, &number);
     uid->given = status == 0;
-    uid->text = agora_uid_text((uint32_t)number.value, uid->room);
+    uid->text = agora_uid_text((uint32_t)number.value, uid->buffer);
     return status;
 }
 
@@ -292,50 +292,38 @@ static parser *const parsers[] = {
     [KIND_PERMISSION] = parse_permission,
 };
 
-static int parse_value(const struct command *command, const struct option_spec *option,
-                       char *argument, struct values *values) {
-    void *field = (char *)values + option->offset;
-    if (argument)
-        return parsers[option->kind](command, option, argument, field);
-    *(bool *)field = true;
-    return 0;
-}
-
-/* What getopt_long did not like about the argument that it just passed. */
-static int complain_option(const struct command *command, int result, char *const *argv) {
-    const struct shown name = show(refused_option(argv));
-    return result == ':'
-               ? complain(command, "%s needs a value", name.text)
-               : complain(command, "there is no option %s, or it takes no value", name.text);
-}
-
 int parse_options(const struct command *command, int argc, char **argv, struct values *values) {
     const struct option_spec *specs[OPTIONS_MAX];
-    struct option options[OPTIONS_MAX + 1];
+    struct option options[OPTIONS_MAX + 1] = {0};
     int count = 0;
     for (size_t group = 0; command->groups[group]; group++) {
         for (const struct option_spec *o = command->groups[group]; o->name; o++) {
+            assert(count < OPTIONS_MAX);
             specs[count] = o;
-            options[count] = (struct option){
-                o->name, o->kind == KIND_FLAG ? no_argument : required_argument, NULL, 256 + count};
+            options[count] = (struct option){o->name, o->value ? required_argument : no_argument,
+                                             NULL, OPTION_FIRST + count};
             count++;
         }
     }
-    options[count] = (struct option){0};
 
     opterr = 0;
-    for (int result; (result = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
-        if (result < 256)
-            return complain_option(command, result, argv);
-        int status = parse_value(command, specs[result - 256], optarg, values);
-        if (status != 0)
-            return status;
-        if (values->help)
+    for (int result; (result = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+        if (result == 'h') {
+            values->help = true;
             return 0;
+        }
+        if (result < OPTION_FIRST)
+            return complain(command, "%s", refused_option(result, argv, options).text);
+        const struct option_spec *option = specs[result - OPTION_FIRST];
+        void *field = (char *)values + option->offset;
+        if (!optarg)
+            *(bool *)field = true;
+        int status = optarg ? parsers[option->kind](command, option, optarg, field) : 0;
+        if (status != 0 || values->help)
+            return status;
     }
 
-    bool takes_operand = strstr(command->synopsis, "TOKEN") != NULL;
-    if (optind < argc && takes_operand)
+    if (optind < argc && command->takes_operand)
         values->operand = argv[optind++];
     if (optind < argc)
         return complain(command, "'%s' is one argument too many",

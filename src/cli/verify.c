@@ -56,7 +56,7 @@ static int verify(const struct command *command, const struct values *values,
     bool ended = agora_reading_has_ended(reading, now);
     snprintf(reason, sizeof reason,
              ended ? "the signature is right, but the token ended %s" : "valid until %s",
-             show_time_left(end, now).text);
+             show_time(end, now).text);
     return print_verdict(values, ended ? EXIT_ENDED : EXIT_OK, reason, end);
 }
 
@@ -85,6 +85,7 @@ const struct command command_verify = {
     .name = "verify",
     .summary = "Says whether the App Certificate signed a token and whether it still holds.",
     .synopsis = "[OPTION...] [TOKEN|-]",
+    .takes_operand = true,
     .notes = "Without TOKEN, or with -, it is read from standard input. Exit status: 0 valid,\n"
              "1 signed by another certificate, 3 ended, 2 wrong usage or no token at all; the\n"
              "reason stands on standard error.",
