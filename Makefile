@@ -108,6 +108,7 @@ $(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.
 
 $(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc free \
 	deflateInit2_ inflateInit_)
+$(B)/tests/unit/test_settings: LDFLAGS += -Wl,--wrap=free
 $(B)/tests/unit/test_worker: LDFLAGS += -Wl,--wrap=epoll_ctl
 
 # Unit tests look into the library, hence its objects.

@@ -24,7 +24,7 @@ static const char usage[] =
     "\n"
     "  --listen ADDRESS  where the web server reaches this responder by FastCGI\n"
     "  --workers N       threads that serve connections; 0, the default, is one a core\n"
-    "  --check           check the settings, print those that are no secret, and exit\n"
+    "  --check           check the settings, print all but the credentials, and exit\n"
     "  --version         print the version and exit\n"
     "  --help, -h        print this and exit\n"
     "\n"
@@ -79,6 +79,8 @@ static int serve_fastcgi(struct settings *settings, struct listener *listener,
     }
     log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on %s",
              address ? address : "the socket that it was started with");
+    if (settings_are_sample(settings))
+        log_line(LOG_WARNING, SETTINGS_SAMPLE_WARNING);
     return fastcgi_serve(settings, listener);
 }
 

@@ -22,13 +22,13 @@ static ssize_t read_some(int fd, int64_t deadline, char *text, size_t size) {
     return ready == 1 ? read(fd, text, size) : -1;
 }
 
-bool file_read(const char *path, int patience_ms, char text[static FILE_ROOM]) {
+bool file_read(const char *path, int timeout_ms, char text[static FILE_SIZE_MAX]) {
     size_t length = 0;
     ssize_t got = -1;
-    int64_t deadline = patience_ms < 0 ? -1 : monotonic_ms() + patience_ms;
+    int64_t deadline = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    while (fd >= 0 && length < FILE_ROOM - 1) {
-        got = read_some(fd, deadline, text + length, FILE_ROOM - 1 - length);
+    while (fd >= 0 && length < FILE_SIZE_MAX - 1) {
+        got = read_some(fd, deadline, text + length, FILE_SIZE_MAX - 1 - length);
         if (got <= 0)
             break;
         length += (size_t)got;
