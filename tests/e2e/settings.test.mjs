@@ -298,7 +298,7 @@ describe('settings', () => {
 
         // A query without = comes as arguments, and strangers write queries.
         it('options in a CGI query are none', async () => {
-            for (const args of [['--listen', '127.0.0.1:1'], ['--check'], ['--no-such'], ['--help']]) {
+            for (const args of [['--listen', '127.0.0.1:1'], ['--check'], ['--no-such'], ['--help'], ['-h']]) {
                 const run = await runResponder(args, {
                     cwd: folderWith(undefined),
                     env: {
