@@ -122,9 +122,6 @@ __attribute__((format(printf, 2, 3))) int complain(const struct command *command
 __attribute__((format(printf, 2, 3))) int complain_failed(const struct command *command,
                                                           const char *format, ...);
 
-/* Seconds from "90", "90s", "30m", "24h" or "7d". False unless they fit into 32 bits. */
-bool parse_duration(const char *text, uint32_t *seconds);
-
 static inline bool is_given(struct agora_text text) {
     return text.data != NULL;
 }

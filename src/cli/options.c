@@ -12,9 +12,6 @@
 
 enum { OPTIONS_MAX = 32, OPTION_FIRST = 256 /* beyond all letters */ };
 
-/* No token ends later than twice 32 bits. */
-static const int64_t time_most = 2 * (int64_t)UINT32_MAX;
-
 const struct option_spec options_common[] = {
     OPTION("json", NULL, KIND_FLAG, json, "print JSON, for programs"),
     OPTION("help", NULL, KIND_FLAG, help, "print this and exit; -h as well"),
@@ -96,41 +93,6 @@ void print_help(const struct command *command) {
 
 /* Values. */
 
-/* Decimal digits only, up to the limit. */
-static bool parse_digits(const char *text, int64_t most, int64_t *number) {
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 18 || text[digits] != '\0')
-        return false;
-    *number = strtoll(text, NULL, 10);
-    return *number <= most;
-}
-
-bool parse_duration(const char *text, uint32_t *seconds) {
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    char digits[24];
-    size_t length = strlen(text);
-    int64_t factor = 1;
-    int64_t number;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (length > 0 && text[length - 1] == units[i].unit) {
-            factor = units[i].seconds;
-            length--;
-            break;
-        }
-    }
-    if (length >= sizeof digits)
-        return false;
-    memcpy(digits, text, length);
-    digits[length] = '\0';
-    if (!parse_digits(digits, UINT32_MAX / factor, &number))
-        return false;
-    *seconds = (uint32_t)(number * factor);
-    return true;
-}
-
 /* One parser per kind of option: stores the value in the field, or complains. */
 typedef int parser(const struct command *command, const struct option_spec *option, char *argument,
                    void *field);
@@ -182,61 +144,60 @@ static int parse_role(const struct command *command, const struct option_spec *o
 }
 
 static int parse_whole(const struct command *command, const struct option_spec *option,
-                       const char *argument, int64_t least, int64_t most, struct number *number) {
-    bool negative = least < 0 && argument[0] == '-';
-    if (!parse_digits(argument + negative, negative ? -least : most, &number->value))
+                       char *argument, void *field) {
+    /* No token ends later than twice 32 bits. */
+    int64_t most = option->kind == KIND_SHORT  ? INT16_MAX
+                   : option->kind == KIND_TIME ? 2 * (int64_t)UINT32_MAX
+                                               : UINT32_MAX;
+    int64_t least = option->kind == KIND_SHORT ? INT16_MIN : 0;
+    bool is_negative = least < 0 && argument[0] == '-';
+    size_t digits = strspn(argument + is_negative, "0123456789");
+    int64_t value = digits < 18 ? strtoll(argument, NULL, 10) : INT64_MAX;
+    if (digits == 0 || argument[is_negative + digits] || value < least || value > most)
         return complain(command, "--%s '%s' is not valid: use a whole number from %lld to %lld",
                         option->name, show(agora_text_of(argument)).text, (long long)least,
                         (long long)most);
-    if (negative)
-        number->value = -number->value;
-    number->given = true;
+    *(struct number *)field = (struct number){true, value};
     return 0;
-}
-
-static int parse_short(const struct command *command, const struct option_spec *option,
-                       char *argument, void *field) {
-    return parse_whole(command, option, argument, INT16_MIN, INT16_MAX, field);
-}
-
-static int parse_number(const struct command *command, const struct option_spec *option,
-                        char *argument, void *field) {
-    return parse_whole(command, option, argument, 0, UINT32_MAX, field);
-}
-
-static int parse_time(const struct command *command, const struct option_spec *option,
-                      char *argument, void *field) {
-    return parse_whole(command, option, argument, 0, time_most, field);
 }
 
 static int parse_uid(const struct command *command, const struct option_spec *option,
                      char *argument, void *field) {
     struct uid *uid = field;
     struct number number = {0};
-    int status = parse_number(command, option, argument, &number);
+    int status = parse_whole(command, option, argument, &number);
     uid->given = status == 0;
     uid->text = agora_uid_text((uint32_t)number.value, uid->buffer);
     return status;
 }
 
-static int parse_span(const struct command *command, const struct option_spec *option,
-                      char *argument, void *field) {
-    uint32_t seconds;
-    if (!parse_duration(argument, &seconds))
-        return complain(command,
-                        "--%s '%s' is not valid: use a duration such as 90s, 30m, 24h, 7d or plain "
-                        "seconds, up to 4294967295 of them%s",
-                        option->name, show(agora_text_of(argument)).text,
-                        option->kind == KIND_LIFETIME ? ", or none" : "");
-    *(struct number *)field = (struct number){true, seconds};
-    return 0;
+static int parse_duration(const struct command *command, const struct option_spec *option,
+                          char *argument, void *field) {
+    static const struct {
+        const char *unit;
+        int64_t seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    size_t digits = strspn(argument, "0123456789");
+    int64_t number = digits < 18 ? strtoll(argument, NULL, 10) : INT64_MAX;
+    for (size_t i = 0; i < sizeof units / sizeof units[0] && digits > 0; i++) {
+        if (strcmp(argument + digits, units[i].unit) == 0 &&
+            number <= UINT32_MAX / units[i].seconds) {
+            *(struct number *)field = (struct number){true, number * units[i].seconds};
+            return 0;
+        }
+    }
+    return complain(command,
+                    "--%s '%s' is not valid: use a duration such as 90s, 30m, 24h, 7d or plain "
+                    "seconds, up to 4294967295 of them%s",
+                    option->name, show(agora_text_of(argument)).text,
+                    option->kind == KIND_LIFETIME ? ", or none" : "");
 }
 
 static int parse_lifetime(const struct command *command, const struct option_spec *option,
                           char *argument, void *field) {
     struct lifetime *lifetime = field;
     lifetime->none = strcmp(argument, "none") == 0;
-    return lifetime->none ? 0 : parse_span(command, option, argument, &lifetime->duration);
+    return lifetime->none ? 0 : parse_duration(command, option, argument, &lifetime->duration);
 }
 
 /* Splits "alice,bob"; "" is the empty list. */
@@ -284,10 +245,10 @@ static parser *const parsers[] = {
     [KIND_USER] = parse_user,
     [KIND_UID] = parse_uid,
     [KIND_ROLE] = parse_role,
-    [KIND_SHORT] = parse_short,
-    [KIND_NUMBER] = parse_number,
-    [KIND_TIME] = parse_time,
-    [KIND_DURATION] = parse_span,
+    [KIND_SHORT] = parse_whole,
+    [KIND_NUMBER] = parse_whole,
+    [KIND_TIME] = parse_whole,
+    [KIND_DURATION] = parse_duration,
     [KIND_LIFETIME] = parse_lifetime,
     [KIND_PERMISSION] = parse_permission,
 };

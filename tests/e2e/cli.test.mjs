@@ -499,6 +499,7 @@ describe('recipes, against the builders of Agora', () => {
         [['rtm2', '--user', 'a', '--read', 'users'], "--read 'users'", 'RESOURCE=NAME'],
         [['rtm2', '--user', 'a', '--write', 'people=b'], "--write 'people'", 'stream-channels'],
         [['fpa', '--salt', 'x'], "--salt 'x'"],
+        [['decode', '--at', '8589934591', 'x'], "--at '8589934591'", '0 to 8589934590'],
     ];
     for (const [args, ...tells] of wrong) {
         it(`refuses ${args.join(' ').slice(0, 60).replace('\n', '\\n')}`, () => bad(2, args, tells));
