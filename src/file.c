@@ -11,8 +11,8 @@
 
 #include "clock.h"
 
-/* Opening a named pipe waits for a writer, and reading it for what that writes; so neither does.
- * deadline: of the monotonic clock, -1 for none. */
+/* Reading a named pipe would block until its writer writes, so this waits until the deadline, which
+ * is of the monotonic clock, or -1 for none. */
 static ssize_t read_some(int fd, int64_t deadline, char *text, size_t size) {
     struct pollfd file = {.fd = fd, .events = POLLIN};
     int64_t left = deadline - monotonic_ms();

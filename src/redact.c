@@ -39,7 +39,7 @@ static struct agora_text refused_name(char *const *argv) {
         letter[1] = (char)optopt;
         return agora_text_of(letter);
     }
-    /* What stands behind the name may be a secret behind a slip of the pen. */
+    /* The value behind a misspelt name may be a secret. */
     const char *word = argv[optind - 1];
     return (struct agora_text){word, strcspn(word, "=")};
 }

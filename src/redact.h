@@ -1,5 +1,5 @@
-/* What a message may tell of what somebody has typed or set: nothing that may be a secret which got
- * into the wrong place. */
+/* Arguments and settings as messages may show them: without what may be a secret in the wrong
+ * place. */
 #ifndef REDACT_H
 #define REDACT_H
 

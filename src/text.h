@@ -41,8 +41,8 @@ struct quoted quote(struct agora_text value);
 /* Prints all of a text, with the same escapes. */
 void text_print(struct agora_text text, FILE *out);
 
-/* Which of some names is meant by one that is none of them: that with the fewest slips of the pen,
- * or that begins so. Best stays NULL where none comes near. */
+/* Finds which of some names a misspelt one is nearest to: one that begins with it, or the one that
+ * takes the fewest changes of a character. best stays NULL where all take too many. */
 struct nearest {
     struct agora_text name;
     const char *best;
