@@ -111,6 +111,7 @@ $(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,mallo
 $(B)/tests/unit/test_api: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc inflateInit_ \
 	$(addprefix json_object_,object_add array_add to_json_string new_object new_array new_string_len \
 	new_int64 new_uint64 new_double_s new_boolean))
+$(B)/tests/unit/test_settings: LDFLAGS += -Wl,--wrap=free
 $(B)/tests/unit/test_worker: LDFLAGS += -Wl,--wrap=epoll_ctl
 
 # Unit tests look into the library, hence its objects.

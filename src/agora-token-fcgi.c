@@ -10,7 +10,6 @@
 #include "gateway/listener.h"
 #include "log.h"
 #include "redact.h"
-#include "text.h"
 #include "version.h"
 
 enum { EXIT_USAGE = 2 };
@@ -25,9 +24,9 @@ static const char usage[] =
     "\n"
     "  --listen ADDRESS  where the web server reaches this responder by FastCGI\n"
     "  --workers N       threads that serve connections; 0, the default, is one a core\n"
-    "  --check           check the settings, print those that are no secret, and exit\n"
+    "  --check           check the settings, print all but the credentials, and exit\n"
     "  --version         print the version and exit\n"
-    "  --help            print this and exit\n"
+    "  --help, -h        print this and exit\n"
     "\n"
     "Settings come from the environment, else from .env in the working directory (for\n"
     "a CGI program also from agora-token.env in a folder above):\n"
@@ -40,7 +39,7 @@ static const char usage[] =
     "  REQUEST_TIMEOUT           seconds in which a request that has begun must be\n"
     "                            complete, 1 to 300; default: 10\n";
 
-/* Beyond the letters that refused_option knows. */
+/* Beyond all letters, as refused_option has it. */
 enum option_id { LISTEN = 256, WORKERS, CHECK, VERSION_, HELP };
 
 static const struct option options[] = {
@@ -60,9 +59,8 @@ static void occupy_standard_descriptors(void) {
         close(fd);
 }
 
-static int complain(const char *kind, struct agora_text value, const char *why) {
-    fprintf(stderr, "agora-token-fcgi: the %s '%s' %s; see agora-token-fcgi --help\n", kind,
-            may_be_secret(value) ? REDACTED : quote(value).text, why);
+static int complain(const char *what, const char *why) {
+    fprintf(stderr, "agora-token-fcgi: %s%s; see agora-token-fcgi --help\n", what, why);
     return EXIT_USAGE;
 }
 
@@ -81,6 +79,8 @@ static int serve_fastcgi(struct settings *settings, struct listener *listener,
     }
     log_line(LOG_INFO, "agora-token-fcgi " VERSION " listens on %s",
              address ? address : "the socket that it was started with");
+    if (settings_are_sample(settings))
+        log_line(LOG_WARNING, SETTINGS_SAMPLE_WARNING);
     return fastcgi_serve(settings, listener);
 }
 
@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     if (getenv("GATEWAY_INTERFACE"))
         argc = 1;
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
         switch (option) {
         case LISTEN:
             address = optarg;
@@ -108,16 +108,16 @@ int main(int argc, char **argv) {
             puts("agora-token-fcgi " VERSION);
             return EXIT_SUCCESS;
         case HELP:
+        case 'h':
             fputs(usage, stdout);
             return EXIT_SUCCESS;
         default:
-            return complain("option", refused_option(argv),
-                            option == ':' ? "needs a value" : "is none, or takes no value");
+            return complain(refused_option(option, argv, options).text, "");
         }
     }
 
     if (optind < argc)
-        return complain("argument", agora_text_of(argv[optind]), "is one too many");
+        return complain(show(agora_text_of(argv[optind])).text, " is one argument too many");
     struct listener listener;
     bool inherited = !address && listener_inherit(&listener);
     if (!address && !check && !inherited && !is_cgi()) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/show.h"
+#include "redact.h"
 #include "version.h"
 
 static const struct command *const commands[] = {
@@ -58,7 +58,8 @@ int main(int argc, char **argv) {
         print_usage(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_usage(stdout);
         return EXIT_OK;
     }
@@ -68,8 +69,12 @@ int main(int argc, char **argv) {
     }
     const struct command *command = find(argv[1]);
     if (!command) {
-        fprintf(stderr, "agora-token: there is no command '%s'; see agora-token --help\n",
-                show(agora_text_of(argv[1])).text);
+        struct nearest nearest = {.name = agora_text_of(argv[1])};
+        for (size_t i = 0; i < COMMANDS; i++)
+            nearest_try(&nearest, commands[i]->name);
+        fprintf(stderr, "agora-token: there is no command '%s'%s%s%s; see agora-token --help\n",
+                show(nearest.name).text, nearest.best ? " (did you mean " : "",
+                nearest.best ? nearest.best : "", nearest.best ? "?)" : "");
         return EXIT_USAGE;
     }
 

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
@@ -10,143 +11,185 @@
 #include "dotenv.h"
 #include "file.h"
 #include "redact.h"
+#include "text.h"
 
 enum {
-    NAME_MAX_LENGTH = 64,
-    PATIENCE_MS = 2000, /* with a secret that is a named pipe, while the service stands still */
+    TIMEOUT_MS = 2000, /* for a file that is a named pipe, while the service stands still */
+    NO_TIMEOUT = -1,   /* the tool's user may have to type the passphrase of <(command) first */
 };
 
-enum kind { HEX_ID, TEXT, NUMBER, LEVEL };
+/* What .env.example holds. */
+static const char sample_app_id[] = "970CA35de60c44645bbae8a215061b33";
 
-/* In order of appearance: PORT stands behind SERVER_PORT and so wins over it. */
+enum kind { CREDENTIAL, TEXT, NUMBER, LEVEL };
+
+#define FIELD(name) offsetof(struct settings, name)
+#define FIELD_SIZE(name) sizeof(((struct settings *)NULL)->name)
+
+/* The credentials first, as their enum has them. They are never printed: not even the App ID, as
+ * the two are easily exchanged. PORT stands behind SERVER_PORT and so wins over it. */
 static const struct setting {
     const char *name;
     enum kind kind;
-    bool is_secret; /* also read from the file that NAME_FILE names; never printed */
     size_t offset;
-    unsigned least, most;
-    const char *otherwise; /* NULL: required */
+    unsigned least, most;      /* of a number; the most bytes of a text */
+    const char *default_value; /* NULL: required */
 } table[] = {
-    {"APP_ID", HEX_ID, true, offsetof(struct settings, app_id), 0, 0, NULL},
-    {"APP_CERTIFICATE", HEX_ID, true, offsetof(struct settings, app_certificate), 0, 0, NULL},
-    {"CORS_ALLOW_ORIGIN", TEXT, false, offsetof(struct settings, cors_allow_origin), 0, 0, ""},
-    {"LOG_LEVEL", LEVEL, false, offsetof(struct settings, log_level), 0, 0, "info"},
-    {"SERVER_PORT", NUMBER, false, offsetof(struct settings, port), 1, 65535, "8080"},
-    {"PORT", NUMBER, false, offsetof(struct settings, port), 1, 65535, ""},
-    {"WORKERS", NUMBER, false, offsetof(struct settings, workers), 0, 256, "0"},
-    {"MAX_CONNECTIONS", NUMBER, false, offsetof(struct settings, max_connections), 1, 65536,
-     "4096"},
-    {"REQUEST_TIMEOUT", NUMBER, false, offsetof(struct settings, request_timeout), 1, 300, "10"},
+    {"APP_ID", CREDENTIAL, FIELD(app_id), 0, 0, NULL},
+    {"APP_CERTIFICATE", CREDENTIAL, FIELD(app_certificate), 0, 0, NULL},
+    {"CORS_ALLOW_ORIGIN", TEXT, FIELD(cors_allow_origin), 0, FIELD_SIZE(cors_allow_origin) - 1, ""},
+    {"LOG_LEVEL", LEVEL, FIELD(log_level), 0, 0, "info"},
+    {"SERVER_PORT", NUMBER, FIELD(port), 1, 65535, "8080"},
+    {"PORT", NUMBER, FIELD(port), 1, 65535, ""},
+    {"WORKERS", NUMBER, FIELD(workers), 0, 256, "0"},
+    {"MAX_CONNECTIONS", NUMBER, FIELD(max_connections), 1, 65536, "4096"},
+    {"REQUEST_TIMEOUT", NUMBER, FIELD(request_timeout), 1, 300, "10"},
+};
+
+/* What leads to a credential: its value, or a file that holds it. */
+struct source {
+    const char *value;
+    const char *file;
+};
+static const struct source options[] = {
+    [SETTING_APP_ID] = {"--app-id", "--app-id-file"},
+    [SETTING_CERTIFICATE] = {"--certificate", "--certificate-file"},
+};
+static const struct source variables[] = {
+    [SETTING_APP_ID] = {"APP_ID", "APP_ID_FILE"},
+    [SETTING_CERTIFICATE] = {"APP_CERTIFICATE", "APP_CERTIFICATE_FILE"},
 };
 
 enum { SETTINGS = sizeof table / sizeof table[0] };
 
-/* error is written by one caller and read by the next up; false makes `return fail(…)` short. */
-__attribute__((format(printf, 2, 3))) static bool fail(char *error, const char *format, ...) {
+/* What one loading carries along. */
+struct loader {
+    const struct settings_options *needs; /* NULL: all the settings of the service */
+    struct settings *settings;
+    struct dotenv dotenv;
+    char *content;      /* of one file after another */
+    const char *source; /* what led to the value of a credential */
+    char *error;
+};
+
+/* Returns false, so that a check can `return fail(…)`. */
+__attribute__((format(printf, 2, 3))) static bool fail(const struct loader *loader,
+                                                       const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error, SETTINGS_ERROR_MAX, format, arguments);
+    vsnprintf(loader->error, SETTINGS_ERROR_MAX, format, arguments);
     va_end(arguments);
     return false;
 }
 
-static bool parse_number(const struct setting *setting, const char *value, unsigned *out,
-                         char *error) {
+static bool parse(const struct loader *loader, const struct setting *setting, const char *value) {
+    const char *name = setting->name;
+    struct agora_text text = agora_text_of(value);
+    void *field = (char *)loader->settings + setting->offset;
     unsigned long number = 0;
-    size_t digits = strspn(value, "0123456789");
-    if (digits > 0 && digits < 10 && value[digits] == '\0')
-        number = strtoul(value, NULL, 10);
-    else
-        number = (unsigned long)setting->most + 1;
-    if (number < setting->least || number > setting->most)
-        return fail(error, "%s is '%.64s': expected a whole number from %u to %u", setting->name,
-                    redact(value), setting->least, setting->most);
-    *out = (unsigned)number;
-    return true;
-}
-
-static bool parse(const struct setting *setting, const char *value, struct settings *settings,
-                  char *error) {
-    char *field = (char *)settings + setting->offset;
     switch (setting->kind) {
-    case HEX_ID:
-        if (!agora_token_is_hex_id((struct agora_text){value, strlen(value)}))
-            return fail(error,
-                        "%s is malformed: expected 32 hexadecimal digits (0-9, a-f), found %zu "
-                        "characters that are not that",
-                        setting->name, strlen(value));
-        memcpy(field, value, AGORA_HEX_LENGTH + 1);
+    case CREDENTIAL:
+        text = text_trim(text);
+        if (!agora_token_is_hex_id(text))
+            return fail(loader,
+                        "%s does not hold 32 hexadecimal digits (0-9, a-f), as the Agora console "
+                        "shows them, but %zu characters that are not that",
+                        loader->source, text.length);
+        memcpy(field, text.data, AGORA_HEX_LENGTH);
         return true;
     case TEXT:
-        if (strlen(value) >= sizeof settings->cors_allow_origin)
-            return fail(error, "%s is longer than %zu characters", setting->name,
-                        sizeof settings->cors_allow_origin - 1);
-        memcpy(field, value, strlen(value) + 1);
+        assert(setting->offset + setting->most < sizeof *loader->settings);
+        if (text.length > setting->most)
+            return fail(loader, "%s is longer than %u bytes", name, setting->most);
+        memcpy(field, text.data, text.length);
         return true;
     case NUMBER:
-        return parse_number(setting, value, (unsigned *)(void *)field, error);
+        if (text.length < 10 && strspn(value, "0123456789") == text.length)
+            number = strtoul(value, NULL, 10);
+        else
+            number = (unsigned long)setting->most + 1;
+        if (number < setting->least || number > setting->most)
+            return fail(loader, "%s is '%s': expected a whole number from %u to %u", name,
+                        show(text).text, setting->least, setting->most);
+        *(unsigned *)field = (unsigned)number;
+        return true;
     case LEVEL:
-        return log_level_from_name(value, (enum log_level *)(void *)field) ||
-               fail(error, "%s is '%.64s': expected error, warning, info or debug", setting->name,
-                    redact(value));
+        return log_level_from_name(value, field) ||
+               fail(loader, "%s is '%s': expected error, warning, info or debug", name,
+                    show(text).text);
     }
     return false;
 }
 
-/* Takes a setting from one source: its value, or for a secret the content of the file that
- * NAME_FILE names. *value stays NULL when the source has neither. */
-static bool take(const struct setting *setting, const char *direct, const char *path, char *content,
-                 const char **value, char *error) {
-    bool has_direct = direct && (*direct || !setting->is_secret);
-    bool has_path = path && *path;
-    if (has_direct && has_path)
-        return fail(error, "%s and %s_FILE are both set: set one of them", setting->name,
-                    setting->name);
-    if (has_direct)
-        *value = direct;
-    if (has_path) {
-        /* In a container secrets may have any mode, as there are no other users. But a web server
-         * that runs CGI programs may do so for many. */
-        if (getenv("GATEWAY_INTERFACE") && file_is_exposed(path, error, SETTINGS_ERROR_MAX))
-            return false;
-        if (!file_read(path, PATIENCE_MS, content))
-            return fail(error, "%s_FILE: cannot read %s: %s", setting->name, redact(path),
-                        strerror(errno));
-        size_t length = strlen(content);
-        while (length > 0 && strchr(" \t\r\n", content[length - 1]))
-            content[--length] = '\0';
-        *value = content;
-    }
-    return true;
+/* Takes a credential from a place that may have it, or lead to a file that does. *value stays NULL
+ * when there is neither. */
+static bool take(struct loader *loader, const struct source *source, const char *direct,
+                 const char *path, const char **value) {
+    if (direct && path)
+        return fail(loader, "%s and %s are both set: set one of them", source->value, source->file);
+    loader->source = path ? source->file : source->value;
+    *value = path ? loader->content : direct;
+    /* In a container secrets may have any mode, as there are no other users. But a web server that
+     * runs CGI programs may do so for many. */
+    if (path && getenv("GATEWAY_INTERFACE") &&
+        file_is_exposed(path, loader->error, SETTINGS_ERROR_MAX))
+        return false;
+    return !path || file_read(path, loader->needs ? NO_TIMEOUT : TIMEOUT_MS, loader->content) ||
+           fail(loader, "%s: cannot read %s: %s", source->file, redact(path), strerror(errno));
 }
 
-static bool load_one(const struct setting *setting, const struct dotenv *dotenv, char *content,
-                     struct settings *settings, char *error) {
-    char file_name[NAME_MAX_LENGTH];
-    snprintf(file_name, sizeof file_name, "%s_FILE", setting->name);
-    const char *name = setting->name;
-    const char *path_name = setting->is_secret ? file_name : "";
+static const char *unless_empty(const char *value) {
+    return value && *value ? value : NULL;
+}
 
-    /* To a CGI program SERVER_PORT is a fact about the request, and no setting (RFC 3875). */
-    bool is_fact = getenv("GATEWAY_INTERFACE") && strcmp(name, "SERVER_PORT") == 0;
+static bool load_credential(struct loader *loader, size_t index) {
+    const struct source *variable = &variables[index];
+    const struct settings_option *given = loader->needs ? &loader->needs->credentials[index] : NULL;
     const char *value = NULL;
-    if (!take(setting, is_fact ? NULL : getenv(name), getenv(path_name), content, &value, error))
+    if (given && !take(loader, &options[index], given->value, given->path, &value))
         return false;
-    if (!value && !take(setting, dotenv_get(dotenv, name), dotenv_get(dotenv, path_name), content,
-                        &value, error))
+    if (!value && !take(loader, variable, unless_empty(getenv(variable->value)),
+                        unless_empty(getenv(variable->file)), &value))
         return false;
+    if (!value &&
+        !take(loader, variable, unless_empty(dotenv_get(&loader->dotenv, variable->value)),
+              unless_empty(dotenv_get(&loader->dotenv, variable->file)), &value))
+        return false;
+    if (value)
+        return parse(loader, &table[index], value);
+    return fail(loader,
+                "%s is missing: set it to the 32 hexadecimal digits that the Agora console shows, "
+                "in the environment, in .env, or in a file that %s%s%s names",
+                variable->value, variable->file, given ? " or " : "",
+                given ? options[index].file : "");
+}
 
-    if ((!value || *value == '\0') && setting->otherwise)
-        value = setting->otherwise;
+static bool load_setting(struct loader *loader, const struct setting *setting) {
+    if (setting->kind == CREDENTIAL)
+        return load_credential(loader, (size_t)(setting - table));
+    /* To a CGI program SERVER_PORT is a fact about the request, and no setting (RFC 3875). */
+    bool is_fact = getenv("GATEWAY_INTERFACE") && strcmp(setting->name, "SERVER_PORT") == 0;
+    const char *value = is_fact ? NULL : getenv(setting->name);
     if (!value)
-        return fail(error,
-                    "%s is missing: set it to the 32 hexadecimal digits that the Agora console "
-                    "shows, in the environment, in .env, or in a file that %s_FILE names",
-                    name, name);
+        value = dotenv_get(&loader->dotenv, setting->name);
+    if (!value || *value == '\0')
+        value = setting->default_value;
     /* Nothing to parse: an empty text stays empty, and PORT leaves what SERVER_PORT said. */
-    if (*value == '\0' && setting->otherwise)
-        return true;
-    return parse(setting, value, settings, error);
+    return *value == '\0' || parse(loader, setting, value);
+}
+
+static bool load_dotenv(struct loader *loader, const char *path) {
+    bool is_required = loader->needs && loader->needs->dotenv_path;
+    if (!file_read(path, loader->needs ? NO_TIMEOUT : TIMEOUT_MS, loader->content))
+        return (errno == ENOENT && !is_required) ||
+               fail(loader, "cannot read %s: %s", redact(path), strerror(errno));
+    int line = dotenv_parse(loader->content, &loader->dotenv);
+    if (line != 0)
+        return fail(loader,
+                    line > 0 ? "%s, line %d, can't be read: expected NAME=value"
+                             : "%s: out of memory",
+                    redact(path), line);
+    return !dotenv_is_exposed(&loader->dotenv, path, loader->error, SETTINGS_ERROR_MAX);
 }
 
 const char *settings_cgi_file(void) {
@@ -162,46 +205,40 @@ const char *settings_cgi_file(void) {
     return SETTINGS_DOTENV;
 }
 
-struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]) {
-    bool loaded = false;
-    struct dotenv dotenv = {0};
+static struct settings *load(struct loader *loader, const char *dotenv_path) {
+    const struct settings_options *needs = loader->needs;
     struct settings *settings = calloc(1, sizeof *settings);
-    char *content = malloc(FILE_ROOM);
-    if (settings)
-        settings->holders = 1;
+    char *content = malloc(FILE_SIZE_MAX);
+    bool loaded = false;
     if (!settings || !content) {
-        fail(error, "out of memory");
+        fail(loader, "out of memory");
         goto out;
     }
-
-    if (file_read(dotenv_path, PATIENCE_MS, content)) {
-        int line = dotenv_parse(content, &dotenv);
-        if (line != 0) {
-            fail(error,
-                 line > 0 ? "%s, line %d, can't be read: expected NAME=value" : "%s: out of memory",
-                 dotenv_path, line);
-            goto out;
-        }
-        if (dotenv_is_exposed(&dotenv, dotenv_path, error, SETTINGS_ERROR_MAX))
-            goto out;
-    } else if (errno != ENOENT) {
-        fail(error, "cannot read %s: %s", dotenv_path, strerror(errno));
-        goto out;
-    }
-
-    loaded = true;
+    settings->holders = 1;
+    loader->settings = settings;
+    loader->content = content;
+    loaded = load_dotenv(loader, dotenv_path);
     for (size_t i = 0; i < SETTINGS && loaded; i++)
-        loaded = load_one(&table[i], &dotenv, content, settings, error);
+        if (!needs || (i < CREDENTIALS && needs->credentials[i].is_needed))
+            loaded = load_setting(loader, &table[i]);
+    dotenv_free(&loader->dotenv);
+    OPENSSL_cleanse(content, FILE_SIZE_MAX);
 out:
-    dotenv_free(&dotenv);
-    if (content)
-        OPENSSL_cleanse(content, FILE_ROOM);
     free(content);
-    if (!loaded) {
-        settings_release(settings);
-        settings = NULL;
-    }
-    return settings;
+    if (loaded)
+        return settings;
+    settings_release(settings);
+    return NULL;
+}
+
+struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]) {
+    return load(&(struct loader){.error = error}, dotenv_path);
+}
+
+struct settings *settings_load_credentials(const struct settings_options *needs,
+                                           char error[static SETTINGS_ERROR_MAX]) {
+    return load(&(struct loader){.needs = needs, .error = error},
+                needs->dotenv_path ? needs->dotenv_path : SETTINGS_DOTENV);
 }
 
 struct settings *settings_hold(struct settings *settings) {
@@ -216,7 +253,24 @@ void settings_release(struct settings *settings) {
     free(settings);
 }
 
+bool settings_are_sample(const struct settings *settings) {
+    return strcmp(settings->app_id, sample_app_id) == 0;
+}
+
 void settings_print(const struct settings *settings, FILE *out) {
-    fprintf(out, "port=%u\nworkers=%u\nmax_connections=%u\nrequest_timeout=%u\n", settings->port,
-            settings->workers, settings->max_connections, settings->request_timeout);
+    for (const struct setting *setting = &table[CREDENTIALS]; setting < table + SETTINGS;
+         setting++) {
+        const void *field = (const char *)settings + setting->offset;
+        fprintf(out, "%s=", setting->name);
+        if (setting->kind == NUMBER)
+            fprintf(out, "%u\n", *(const unsigned *)field);
+        else if (setting->kind == LEVEL)
+            fprintf(out, "%s\n", log_level_name(*(const enum log_level *)field));
+        else {
+            text_print(agora_text_of(redact(field)), out);
+            fputc('\n', out);
+        }
+    }
+    if (settings_are_sample(settings))
+        fputs("# " SETTINGS_SAMPLE_WARNING "\n", out);
 }

@@ -40,13 +40,36 @@ enum { SETTINGS_ERROR_MAX = 512 };
  */
 struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]);
 
+enum { SETTING_APP_ID, SETTING_CERTIFICATE, CREDENTIALS };
+
+/* What the command line tool needs and was told. What it was not told is looked for as by
+ * settings_load. */
+struct settings_options {
+    struct settings_option {
+        bool is_needed;
+        const char *value; /* of --app-id */
+        const char *path;  /* of --app-id-file */
+    } credentials[CREDENTIALS];
+    const char *dotenv_path; /* NULL: .env, which need not exist */
+};
+
+/* The same as settings_load for the credentials that are needed, and for nothing else. Waits for
+ * what a named pipe will hold, however long it takes. */
+struct settings *settings_load_credentials(const struct settings_options *needs,
+                                           char error[static SETTINGS_ERROR_MAX]);
+
 /* One more holder; returns its argument. */
 struct settings *settings_hold(struct settings *settings);
 
 /* One holder less. The last one wipes and frees. NULL is allowed. */
 void settings_release(struct settings *settings);
 
-/* Prints name=value lines, without secrets. */
+/* Whether the App ID is that of .env.example, whose project does not exist. */
+bool settings_are_sample(const struct settings *settings);
+#define SETTINGS_SAMPLE_WARNING                                                                    \
+    "the sample project's credentials are in use: tokens are well formed, but let nobody in"
+
+/* Prints all settings but the credentials as NAME=value lines, and the warning as a comment. */
 void settings_print(const struct settings *settings, FILE *out);
 
 #endif

@@ -25,43 +25,29 @@ static const char *skip_line(const char *at) {
     return at + strcspn(at, "\n");
 }
 
-static char unescape(char c) {
-    switch (c) {
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    default:
-        return c;
+/* Reads a quoted value from behind its opening quote. Returns what follows the closing quote, NULL
+ * when there is none. */
+static const char *read_quoted(const char *at, char quote, char **value) {
+    char *out = *value;
+    for (; *at && *at != quote; at++) {
+        bool is_escape = *at == '\\' && quote == '"' && at[1];
+        at += is_escape;
+        *out++ = (char)(!is_escape ? *at : *at == 'n' ? '\n' : *at == 'r' ? '\r' : *at);
     }
-}
-
-/* Reads a quoted value from behind its opening quote; value has room for all of it. Returns what
- * follows the closing quote, NULL when there is none. */
-static const char *read_quoted(const char *at, char quote, char *value) {
-    while (*at && *at != quote) {
-        if (*at == '\\' && quote == '"' && at[1]) {
-            *value++ = unescape(at[1]);
-            at += 2;
-        } else {
-            *value++ = *at++;
-        }
-    }
-    *value = '\0';
+    *value = out;
     return *at ? at + 1 : NULL;
 }
 
-static const char *read_plain(const char *at, char *value) {
-    const char *end = skip_line(at);
-    for (const char *c = at; c < end; c++)
-        if (*c == '#' && c > at && is_blank(c[-1]))
-            end = c;
-    size_t length = (size_t)(end - at);
-    while (length > 0 && is_blank(at[length - 1]))
-        length--;
-    memcpy(value, at, length);
-    value[length] = '\0';
-    return skip_line(at);
+/* Reads an unquoted value and returns the end of its line. */
+static const char *read_plain(const char *at, char **value) {
+    const char *line_end = skip_line(at);
+    const char *end = at;
+    while (end < line_end && !(*end == '#' && end > at && is_blank(end[-1])))
+        end++;
+    while (end > at && is_blank(end[-1]))
+        end--;
+    *value = (char *)mempcpy(*value, at, (size_t)(end - at));
+    return line_end;
 }
 
 /* What may follow a closing quote: nothing, or a comment. */
@@ -70,26 +56,32 @@ static bool is_rest_empty(const char *at) {
     return *at == '\0' || *at == '\n' || *at == '#';
 }
 
-/* Reads `[export] NAME = value` into the entry, whose value has room for all of the text. Returns
- * the end of the line, NULL when it can't be read. */
-static const char *read_entry(const char *at, struct dotenv_entry *entry) {
+/* Appends the name and the value of `[export] NAME = value`. Returns the end of the line, NULL when
+ * it can't be read. */
+static const char *read_entry(const char *at, struct dotenv *dotenv) {
+    char *out = dotenv->data + dotenv->length;
     if (strncmp(at, "export", 6) == 0 && is_blank(at[6]))
         at = skip_blanks(at + 6);
-
-    size_t length = 0;
-    while (is_name(at[length]))
-        length++;
-    if (length == 0 || !(entry->name = strndup(at, length)))
+    const char *name = at;
+    while (is_name(*at))
+        *out++ = *at++;
+    *out++ = '\0';
+    if (at == name)
         return NULL;
 
-    at = skip_blanks(at + length);
+    at = skip_blanks(at);
     if (*at != '=' && *at != ':')
         return NULL;
     at = skip_blanks(at + 1);
-    if (*at != '"' && *at != '\'')
-        return read_plain(at, entry->value);
-    at = read_quoted(at + 1, *at, entry->value);
-    return at && is_rest_empty(at) ? skip_line(at) : NULL;
+    if (*at != '"' && *at != '\'') {
+        at = read_plain(at, &out);
+    } else {
+        at = read_quoted(at + 1, *at, &out);
+        at = at && is_rest_empty(at) ? skip_line(at) : NULL;
+    }
+    *out++ = '\0';
+    dotenv->length = (size_t)(out - dotenv->data);
+    return at;
 }
 
 static int line_number(const char *text, const char *at) {
@@ -100,52 +92,41 @@ static int line_number(const char *text, const char *at) {
 }
 
 int dotenv_parse(const char *text, struct dotenv *out) {
-    *out = (struct dotenv){0};
-    int result = 0;
+    /* An entry takes no more bytes than its line, the last of which may lack a line feed. */
+    *out = (struct dotenv){.size = strlen(text) + 2};
+    out->data = malloc(out->size);
+    if (!out->data)
+        return -1;
     const char *at = text;
     if (strncmp(at, "\xef\xbb\xbf", 3) == 0) /* a byte order mark, as some editors write */
         at += 3;
 
-    while (result == 0) {
-        at = skip_blanks(at);
-        if (*at == '\n') {
+    for (at = skip_blanks(at); *at; at = skip_blanks(at)) {
+        const char *start = at;
+        if (*at == '\n')
             at++;
-            continue;
-        }
-        if (*at == '\0')
-            break;
-        if (*at == '#') {
+        else if (*at == '#')
             at = skip_line(at);
-            continue;
+        else
+            at = read_entry(at, out);
+        if (!at) {
+            dotenv_free(out);
+            return line_number(text, start);
         }
-
-        struct dotenv_entry *entries =
-            realloc(out->entries, (out->count + 1) * sizeof *out->entries);
-        char *value = entries ? malloc(strlen(at) + 1) : NULL;
-        if (entries)
-            out->entries = entries;
-        if (!value) {
-            result = -1;
-            break;
-        }
-        struct dotenv_entry *entry = &out->entries[out->count++];
-        *entry = (struct dotenv_entry){.value = value};
-        *value = '\0';
-        const char *end = read_entry(at, entry);
-        if (!end)
-            result = line_number(text, at);
-        at = end;
     }
-    if (result != 0)
-        dotenv_free(out);
-    return result;
+    return 0;
 }
 
 const char *dotenv_get(const struct dotenv *dotenv, const char *name) {
-    for (size_t i = dotenv->count; i-- > 0;)
-        if (strcmp(dotenv->entries[i].name, name) == 0)
-            return dotenv->entries[i].value;
-    return NULL;
+    const char *found = NULL;
+    for (size_t i = 0; i < dotenv->length;) {
+        const char *entry = dotenv->data + i;
+        const char *value = entry + strlen(entry) + 1;
+        if (strcmp(entry, name) == 0)
+            found = value;
+        i = (size_t)(value - dotenv->data) + strlen(value) + 1;
+    }
+    return found;
 }
 
 bool dotenv_is_exposed(const struct dotenv *dotenv, const char *path, char *error, size_t size) {
@@ -153,18 +134,9 @@ bool dotenv_is_exposed(const struct dotenv *dotenv, const char *path, char *erro
     return certificate && *certificate && file_is_exposed(path, error, size);
 }
 
-static void wipe(char *text) {
-    if (text)
-        OPENSSL_cleanse(text, strlen(text));
-    free(text);
-}
-
 void dotenv_free(struct dotenv *dotenv) {
-    for (size_t i = 0; i < dotenv->count; i++) {
-        /* A line that is a secret and nothing else begins like a name. */
-        wipe(dotenv->entries[i].name);
-        wipe(dotenv->entries[i].value);
-    }
-    free(dotenv->entries);
+    if (dotenv->data)
+        OPENSSL_cleanse(dotenv->data, dotenv->size);
+    free(dotenv->data);
     *dotenv = (struct dotenv){0};
 }

@@ -5,14 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct dotenv_entry {
-    char *name;
-    char *value;
-};
-
+/* Names and their values in one block, each ended by a NUL: NAME, value, NAME, value… All zero is a
+ * file without settings. */
 struct dotenv {
-    size_t count;
-    struct dotenv_entry *entries;
+    char *data;
+    size_t length;
+    size_t size;
 };
 
 /*
@@ -36,7 +34,7 @@ const char *dotenv_get(const struct dotenv *dotenv, const char *name);
  * change it; error is as file_is_exposed has it. */
 bool dotenv_is_exposed(const struct dotenv *dotenv, const char *path, char *error, size_t size);
 
-/* Wipes the values, as secrets are among them, and frees. */
+/* Wipes the block, as secrets are among the values, and frees it. */
 void dotenv_free(struct dotenv *dotenv);
 
 #endif

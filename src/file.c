@@ -11,8 +11,8 @@
 
 #include "clock.h"
 
-/* Opening a named pipe waits for a writer, and reading it for what that writes; so neither does.
- * deadline: of the monotonic clock, -1 for none. */
+/* Reading a named pipe would block until its writer writes, so this waits until the deadline, which
+ * is of the monotonic clock, or -1 for none. */
 static ssize_t read_some(int fd, int64_t deadline, char *text, size_t size) {
     struct pollfd file = {.fd = fd, .events = POLLIN};
     int64_t left = deadline - monotonic_ms();
@@ -22,13 +22,13 @@ static ssize_t read_some(int fd, int64_t deadline, char *text, size_t size) {
     return ready == 1 ? read(fd, text, size) : -1;
 }
 
-bool file_read(const char *path, int patience_ms, char text[static FILE_ROOM]) {
+bool file_read(const char *path, int timeout_ms, char text[static FILE_SIZE_MAX]) {
     size_t length = 0;
     ssize_t got = -1;
-    int64_t deadline = patience_ms < 0 ? -1 : monotonic_ms() + patience_ms;
+    int64_t deadline = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    while (fd >= 0 && length < FILE_ROOM - 1) {
-        got = read_some(fd, deadline, text + length, FILE_ROOM - 1 - length);
+    while (fd >= 0 && length < FILE_SIZE_MAX - 1) {
+        got = read_some(fd, deadline, text + length, FILE_SIZE_MAX - 1 - length);
         if (got <= 0)
             break;
         length += (size_t)got;

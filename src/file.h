@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { FILE_ROOM = 64 * 1024 };
+enum { FILE_SIZE_MAX = 64 * 1024 };
 
-/* Reads a whole file of less than FILE_ROOM bytes as a NUL-terminated text. What a pipe holds is
- * waited for, for patience_ms, at -1 for ever. False with errno when the file can't be read. Leaves
- * no copy behind; the caller wipes the text. */
-bool file_read(const char *path, int patience_ms, char text[static FILE_ROOM]);
+/* Reads a whole file of less than FILE_SIZE_MAX bytes as a NUL-terminated text. What a pipe holds
+ * is waited for, for timeout_ms, at -1 for ever. False with errno when the file can't be read.
+ * Leaves no copy behind; the caller wipes the text. */
+bool file_read(const char *path, int timeout_ms, char text[static FILE_SIZE_MAX]);
 
 /* Whether the mode of a file lets anybody read it who is neither its owner nor of its group, or
  * anybody but its owner change it. A sentence in error then says so, and what to type. */

@@ -30,6 +30,10 @@ bool log_level_from_name(const char *name, enum log_level *level) {
     return false;
 }
 
+const char *log_level_name(enum log_level level) {
+    return names[level];
+}
+
 void log_set_level(enum log_level level) {
     most_verbose = level;
 }

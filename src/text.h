@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agora_token.h"
@@ -28,12 +29,25 @@ int hex_digit(char c);
  * no value may contain. */
 size_t percent_decode(struct agora_text text, char raw, char replacement, char *out);
 
-/* A value as it may stand in a message: unprintable and non-ASCII bytes percent-encoded, so that it
- * can't break a line or an encoding, and long ones cut. Use as quote(value).text. */
+/* A value as it may stand in a message: printable UTF-8 as it is, every other byte as %XX, so that
+ * it can't break a line or move a cursor, and long ones cut. Use as quote(value).text. */
 enum { QUOTED_BYTES_MAX = 64 };
 struct quoted {
-    char text[3 * QUOTED_BYTES_MAX + sizeof "..."];
+    /* Escapes but for the last character, which may be longer. */
+    char text[3 * QUOTED_BYTES_MAX + 1 + sizeof "..."];
 };
 struct quoted quote(struct agora_text value);
+
+/* Prints all of a text, with the same escapes. */
+void text_print(struct agora_text text, FILE *out);
+
+/* Finds which of some names a misspelt one is nearest to: one that begins with it, or the one that
+ * takes the fewest changes of a character. best stays NULL where all take too many. */
+struct nearest {
+    struct agora_text name;
+    const char *best;
+    size_t distance;
+};
+void nearest_try(struct nearest *nearest, const char *candidate);
 
 #endif

@@ -40,7 +40,7 @@ struct lifetime {
 struct uid {
     bool given;
     struct agora_text text;
-    char room[AGORA_UID_SIZE];
+    char buffer[AGORA_UID_SIZE];
 };
 
 /* Lists of RTM2, in the order given. */
@@ -76,7 +76,7 @@ struct values {
     struct lifetime mixed, raw;               /* Streaming */
     struct lifetime publish, play;            /* FCDN */
     struct permissions permissions;
-    const char *operand; /* what stands beside the options */
+    const char *operand; /* a token */
 };
 
 struct option_spec {
@@ -91,6 +91,7 @@ struct command {
     const char *name;
     const char *summary;
     const char *synopsis;                /* what stands behind the name in the usage line */
+    bool takes_operand;                  /* a token beside the options */
     const char *notes;                   /* what help ends with; may be NULL */
     const struct option_spec *groups[7]; /* each ended by a name NULL; ended by NULL */
     int (*run)(const struct command *command, struct values *values);
@@ -120,9 +121,6 @@ __attribute__((format(printf, 2, 3))) int complain(const struct command *command
                                                    const char *format, ...);
 __attribute__((format(printf, 2, 3))) int complain_failed(const struct command *command,
                                                           const char *format, ...);
-
-/* Seconds from "90", "90s", "30m", "24h" or "7d". False unless they fit into 32 bits. */
-bool parse_duration(const char *text, uint32_t *seconds);
 
 static inline bool is_given(struct agora_text text) {
     return text.data != NULL;

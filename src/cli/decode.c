@@ -3,12 +3,13 @@
 #include "cli/cli.h"
 #include "cli/input.h"
 #include "cli/show.h"
+#include "text.h"
 #include "json/names.h"
 #include "json/token_json.h"
 
 static void print_text(const char *label, struct agora_text text) {
     printf("  %-10s", label);
-    show_text(stdout, text);
+    text_print(text, stdout);
     putchar('\n');
 }
 
@@ -18,7 +19,7 @@ static void print_privilege(const struct name *names, uint16_t privilege, uint64
     char number[32];
     snprintf(number, sizeof number, "privilege %u", privilege);
     printf("  may %-24s %s%s\n", name ? name->text : number, now < end ? "ends " : "ended ",
-           show_time_left(end, now).text);
+           show_time(end, now).text);
 }
 
 static void print_permission(const struct agora_rtm2_permission *p) {
@@ -32,7 +33,7 @@ static void print_permission(const struct agora_rtm2_permission *p) {
            resource ? resource->text : resource_number);
     for (size_t i = 0; i < p->name_count; i++) {
         fputs(i == 0 ? " " : ", ", stdout);
-        show_text(stdout, p->names[i]);
+        text_print(p->names[i], stdout);
     }
     putchar('\n');
 }
@@ -60,14 +61,14 @@ static void print_service(const struct agora_token *token, const struct agora_se
 }
 
 static void print_end(uint64_t end, uint64_t now) {
-    printf("  %-10s%s\n", now < end ? "ends" : "ended", show_time_left(end, now).text);
+    printf("  %-10s%s\n", now < end ? "ends" : "ended", show_time(end, now).text);
 }
 
 static void print_007(const struct agora_reading *reading, uint64_t now) {
     const struct agora_token *token = &reading->token;
     puts("Token 007");
     print_text("App ID", token->app_id);
-    printf("  issued    %s\n", show_time_left(token->issue_ts, now).text);
+    printf("  issued    %s\n", show_time(token->issue_ts, now).text);
     print_end(agora_token_end(token), now);
     printf("  salt      %u\n", token->salt);
     for (size_t i = 0; i < token->service_count; i++)
@@ -128,6 +129,7 @@ const struct command command_decode = {
     .name = "decode",
     .summary = "Prints everything in a token. Does not judge its signature; see verify.",
     .synopsis = "[OPTION...] [TOKEN|-]",
+    .takes_operand = true,
     .notes = "Without TOKEN, or with -, it is read from standard input.",
     .groups = {options, options_common},
     .run = run,

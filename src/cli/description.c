@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/show.h"
 #include "redact.h"
 #include "text.h"
 #include "json/names.h"
@@ -41,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, 
 
 /* Zeroed memory that lives as long as the description; NULL, with a complaint, when there is none.
  */
-static void *keep(struct reader *reader, size_t count, size_t size) {
+static void *allocate(struct reader *reader, size_t count, size_t size) {
     struct block *block = calloc(1, sizeof *block + count * size);
     if (!block) {
         refuse(reader, "out of memory");
@@ -60,7 +59,7 @@ static struct agora_text string_of(struct json_object *json) {
 static bool read_hex(struct reader *reader, const char *key, struct json_object *json,
                      struct agora_text *out) {
     struct agora_text hex = string_of(json);
-    char *bytes = keep(reader, hex.length / 2 + 1, 1);
+    char *bytes = allocate(reader, hex.length / 2 + 1, 1);
     if (!bytes)
         return false;
     for (size_t i = 0; i < hex.length; i += 2) {
@@ -112,10 +111,10 @@ static bool read_user(struct reader *reader, const char *key, struct json_object
     uint32_t uid;
     if (!json_object_is_type(json, json_type_int))
         return read_text(reader, key, json, out);
-    char *room = keep(reader, AGORA_UID_SIZE, 1);
-    if (!room || !read_u32(reader, key, json, &uid))
+    char *buffer = allocate(reader, AGORA_UID_SIZE, 1);
+    if (!buffer || !read_u32(reader, key, json, &uid))
         return false;
-    *out = agora_uid_text(uid, room);
+    *out = agora_uid_text(uid, buffer);
     return true;
 }
 
@@ -147,7 +146,7 @@ static bool read_names(struct reader *reader, struct json_object *json,
         return refuse(reader, "permissions must lead to lists of names: {\"users\": {\"read\": "
                               "[\"alice\"]}}");
     p->name_count = json_object_array_length(json);
-    struct agora_text *names = keep(reader, p->name_count, sizeof *names);
+    struct agora_text *names = allocate(reader, p->name_count, sizeof *names);
     if (!names)
         return false;
     for (size_t i = 0; i < p->name_count; i++)
@@ -171,7 +170,7 @@ static bool read_permissions(struct reader *reader, struct json_object *json,
                              struct agora_service *service) {
     if (!json_object_is_type(json, json_type_object))
         return refuse(reader, "permissions must be an object");
-    struct agora_rtm2_permission *list = keep(reader, count_permissions(json), sizeof *list);
+    struct agora_rtm2_permission *list = allocate(reader, count_permissions(json), sizeof *list);
     if (!list)
         return false;
     service->permissions = list;
@@ -255,7 +254,7 @@ static bool read_services(struct reader *reader, struct json_object *json) {
     if (!json_object_is_type(json, json_type_array))
         return refuse(reader, "services must be a list");
     token->service_count = json_object_array_length(json);
-    struct agora_service *services = keep(reader, token->service_count, sizeof *services);
+    struct agora_service *services = allocate(reader, token->service_count, sizeof *services);
     if (!services)
         return false;
     token->services = services;
@@ -343,9 +342,9 @@ void description_free(struct description *description) {
 
 /* The text before the place where reading has stopped, up to what may be a secret, which may begin
  * further back. *is_cut says whether there is one. */
-static struct shown excerpt(const char *text, size_t end, bool *is_cut) {
-    size_t seen = end > 2 * (size_t)SHOWN_BYTES_MAX ? end - 2 * (size_t)SHOWN_BYTES_MAX : 0;
-    size_t first = end > SHOWN_BYTES_MAX ? end - SHOWN_BYTES_MAX : 0;
+static struct quoted excerpt(const char *text, size_t end, bool *is_cut) {
+    size_t seen = end > 2 * (size_t)QUOTED_BYTES_MAX ? end - 2 * (size_t)QUOTED_BYTES_MAX : 0;
+    size_t first = end > QUOTED_BYTES_MAX ? end - QUOTED_BYTES_MAX : 0;
     size_t last = seen + length_before_secret((struct agora_text){text + seen, end - seen});
     *is_cut = last < end;
     return show((struct agora_text){text + first, last > first ? last - first : 0});
@@ -361,7 +360,7 @@ struct json_object *parse_json(const char *text, size_t length,
             snprintf(error, DESCRIPTION_ERROR_MAX, NOT_AN_OBJECT);
         return json;
     }
-    struct shown place = excerpt(text, failure.at, &is_cut);
+    struct quoted place = excerpt(text, failure.at, &is_cut);
     if (failure.no_memory)
         snprintf(error, DESCRIPTION_ERROR_MAX, "out of memory");
     else

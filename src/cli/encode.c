@@ -9,7 +9,7 @@
 
 /* Fills in what the description left out: from options and settings, the clock, the generator. */
 static int complete(const struct command *command, const struct values *values,
-                    struct description *description, struct credentials *credentials,
+                    struct description *description, struct settings **credentials,
                     struct agora_minter *minter) {
     struct agora_token *token = &description->token;
     unsigned needs = (is_given(token->app_id) ? 0 : NEED_APP_ID) |
@@ -18,9 +18,9 @@ static int complete(const struct command *command, const struct values *values,
     if (status != 0)
         return status;
     if (needs & NEED_APP_ID)
-        token->app_id = agora_text_of(credentials->app_id);
+        token->app_id = agora_text_of((*credentials)->app_id);
     if (needs & NEED_CERTIFICATE)
-        description->certificate = agora_text_of(credentials->certificate);
+        description->certificate = agora_text_of((*credentials)->app_certificate);
     if (!description->has_issue_ts)
         token->issue_ts =
             values->issue_ts.given ? (uint32_t)values->issue_ts.value : (uint32_t)time(NULL);
@@ -37,7 +37,7 @@ static int complete(const struct command *command, const struct values *values,
 static int encode(const struct command *command, const struct values *values,
                   struct json_object *json) {
     struct description description;
-    struct credentials credentials = {0};
+    struct settings *credentials = NULL;
     char error[DESCRIPTION_ERROR_MAX];
     struct agora_minter *minter = agora_minter_new();
     int status = token_from_json(json, &description, error) ? 0 : complain(command, "%s", error);
@@ -48,7 +48,7 @@ static int encode(const struct command *command, const struct values *values,
     if (status == 0)
         status = print_token(command, values, minter, &description.token, description.certificate);
     agora_minter_free(minter);
-    credentials_wipe(&credentials);
+    settings_release(credentials);
     description_free(&description);
     return status;
 }

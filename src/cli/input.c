@@ -29,14 +29,15 @@ int read_input(const struct command *command, char **text, size_t *length) {
     return complain_failed(command, "out of memory");
 }
 
-/* The room grows until the token fits, up to a limit for those that unpack without end. */
+/* The memory grows until the token fits, up to a limit for one that inflates without end. */
 static enum agora_token_error read_growing(struct agora_text token, struct input *input) {
     for (size_t size = AGORA_READ_ROOM; size <= INPUT_MAX; size *= 4) {
-        free(input->room);
-        input->room = malloc(size);
-        if (!input->room)
+        free(input->memory);
+        input->memory = malloc(size);
+        if (!input->memory)
             return AGORA_TOKEN_NO_MEMORY;
-        enum agora_token_error error = agora_token_read(token, input->room, size, &input->reading);
+        enum agora_token_error error =
+            agora_token_read(token, input->memory, size, &input->reading);
         if (error != AGORA_TOKEN_NO_ROOM)
             return error;
     }
@@ -65,5 +66,5 @@ int input_read_token(const struct command *command, const struct values *values,
 
 void input_free(struct input *input) {
     free(input->text);
-    free(input->room);
+    free(input->memory);
 }

@@ -16,7 +16,7 @@ int read_input(const struct command *command, char **text, size_t *length);
 /* A token that was read, and the memory that it points into. */
 struct input {
     char *text; /* NULL when the token stood on the command line */
-    void *room;
+    void *memory;
     struct agora_reading reading;
 };
 

@@ -63,14 +63,14 @@ int print_token(const struct command *command, const struct values *values,
 
 static int mint(const struct command *command, const struct values *values, uint32_t expire,
                 const struct service_list *services) {
-    struct credentials credentials;
+    struct settings *credentials = NULL;
     struct agora_minter *minter = NULL;
     int status = credentials_find(command, values, NEED_APP_ID | NEED_CERTIFICATE, &credentials);
     if (status != 0)
         goto out;
 
     struct agora_token token = {
-        .app_id = agora_text_of(credentials.app_id),
+        .app_id = agora_text_of(credentials->app_id),
         .issue_ts =
             values->issue_ts.given ? (uint32_t)values->issue_ts.value : (uint32_t)time(NULL),
         .expire = expire,
@@ -83,10 +83,11 @@ static int mint(const struct command *command, const struct values *values, uint
         status = complain_failed(command, "OpenSSL failed, or there is no memory");
         goto out;
     }
-    status = print_token(command, values, minter, &token, agora_text_of(credentials.certificate));
+    status =
+        print_token(command, values, minter, &token, agora_text_of(credentials->app_certificate));
 out:
     agora_minter_free(minter);
-    credentials_wipe(&credentials);
+    settings_release(credentials);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* Options: from the command line to struct values, and to the text of --help. */
+#include <assert.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,18 +7,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/show.h"
 #include "redact.h"
 #include "json/names.h"
 
-enum { OPTIONS_MAX = 32 };
-
-/* No token ends later than twice 32 bits. */
-static const int64_t time_most = 2 * (int64_t)UINT32_MAX;
+enum { OPTIONS_MAX = 32, OPTION_FIRST = 256 /* beyond all letters */ };
 
 const struct option_spec options_common[] = {
     OPTION("json", NULL, KIND_FLAG, json, "print JSON, for programs"),
-    OPTION("help", NULL, KIND_FLAG, help, "print this and exit"),
+    OPTION("help", NULL, KIND_FLAG, help, "print this and exit; -h as well"),
     OPTIONS_END,
 };
 
@@ -51,7 +48,7 @@ print_complaint(const struct command *command, const char *format, va_list argum
     char message[MESSAGE_MAX];
     vsnprintf(message, sizeof message, format, arguments);
     fprintf(stderr, "agora-token %s: ", command->name);
-    show_text(stderr, agora_text_of(message));
+    text_print(agora_text_of(message), stderr);
     fputc('\n', stderr);
 }
 
@@ -95,41 +92,6 @@ void print_help(const struct command *command) {
 }
 
 /* Values. */
-
-/* Decimal digits only, up to the limit. */
-static bool parse_digits(const char *text, int64_t most, int64_t *number) {
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 18 || text[digits] != '\0')
-        return false;
-    *number = strtoll(text, NULL, 10);
-    return *number <= most;
-}
-
-bool parse_duration(const char *text, uint32_t *seconds) {
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    char digits[24];
-    size_t length = strlen(text);
-    int64_t factor = 1;
-    int64_t number;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (length > 0 && text[length - 1] == units[i].unit) {
-            factor = units[i].seconds;
-            length--;
-            break;
-        }
-    }
-    if (length >= sizeof digits)
-        return false;
-    memcpy(digits, text, length);
-    digits[length] = '\0';
-    if (!parse_digits(digits, UINT32_MAX / factor, &number))
-        return false;
-    *seconds = (uint32_t)(number * factor);
-    return true;
-}
 
 /* One parser per kind of option: stores the value in the field, or complains. */
 typedef int parser(const struct command *command, const struct option_spec *option, char *argument,
@@ -182,61 +144,60 @@ static int parse_role(const struct command *command, const struct option_spec *o
 }
 
 static int parse_whole(const struct command *command, const struct option_spec *option,
-                       const char *argument, int64_t least, int64_t most, struct number *number) {
-    bool negative = least < 0 && argument[0] == '-';
-    if (!parse_digits(argument + negative, negative ? -least : most, &number->value))
+                       char *argument, void *field) {
+    /* No token ends later than twice 32 bits. */
+    int64_t most = option->kind == KIND_SHORT  ? INT16_MAX
+                   : option->kind == KIND_TIME ? 2 * (int64_t)UINT32_MAX
+                                               : UINT32_MAX;
+    int64_t least = option->kind == KIND_SHORT ? INT16_MIN : 0;
+    bool is_negative = least < 0 && argument[0] == '-';
+    size_t digits = strspn(argument + is_negative, "0123456789");
+    int64_t value = digits < 18 ? strtoll(argument, NULL, 10) : INT64_MAX;
+    if (digits == 0 || argument[is_negative + digits] || value < least || value > most)
         return complain(command, "--%s '%s' is not valid: use a whole number from %lld to %lld",
                         option->name, show(agora_text_of(argument)).text, (long long)least,
                         (long long)most);
-    if (negative)
-        number->value = -number->value;
-    number->given = true;
+    *(struct number *)field = (struct number){true, value};
     return 0;
-}
-
-static int parse_short(const struct command *command, const struct option_spec *option,
-                       char *argument, void *field) {
-    return parse_whole(command, option, argument, INT16_MIN, INT16_MAX, field);
-}
-
-static int parse_number(const struct command *command, const struct option_spec *option,
-                        char *argument, void *field) {
-    return parse_whole(command, option, argument, 0, UINT32_MAX, field);
-}
-
-static int parse_time(const struct command *command, const struct option_spec *option,
-                      char *argument, void *field) {
-    return parse_whole(command, option, argument, 0, time_most, field);
 }
 
 static int parse_uid(const struct command *command, const struct option_spec *option,
                      char *argument, void *field) {
     struct uid *uid = field;
     struct number number = {0};
-    int status = parse_number(command, option, argument, &number);
+    int status = parse_whole(command, option, argument, &number);
     uid->given = status == 0;
-    uid->text = agora_uid_text((uint32_t)number.value, uid->room);
+    uid->text = agora_uid_text((uint32_t)number.value, uid->buffer);
     return status;
 }
 
-static int parse_span(const struct command *command, const struct option_spec *option,
-                      char *argument, void *field) {
-    uint32_t seconds;
-    if (!parse_duration(argument, &seconds))
-        return complain(command,
-                        "--%s '%s' is not valid: use a duration such as 90s, 30m, 24h, 7d or plain "
-                        "seconds, up to 4294967295 of them%s",
-                        option->name, show(agora_text_of(argument)).text,
-                        option->kind == KIND_LIFETIME ? ", or none" : "");
-    *(struct number *)field = (struct number){true, seconds};
-    return 0;
+static int parse_duration(const struct command *command, const struct option_spec *option,
+                          char *argument, void *field) {
+    static const struct {
+        const char *unit;
+        int64_t seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    size_t digits = strspn(argument, "0123456789");
+    int64_t number = digits < 18 ? strtoll(argument, NULL, 10) : INT64_MAX;
+    for (size_t i = 0; i < sizeof units / sizeof units[0] && digits > 0; i++) {
+        if (strcmp(argument + digits, units[i].unit) == 0 &&
+            number <= UINT32_MAX / units[i].seconds) {
+            *(struct number *)field = (struct number){true, number * units[i].seconds};
+            return 0;
+        }
+    }
+    return complain(command,
+                    "--%s '%s' is not valid: use a duration such as 90s, 30m, 24h, 7d or plain "
+                    "seconds, up to 4294967295 of them%s",
+                    option->name, show(agora_text_of(argument)).text,
+                    option->kind == KIND_LIFETIME ? ", or none" : "");
 }
 
 static int parse_lifetime(const struct command *command, const struct option_spec *option,
                           char *argument, void *field) {
     struct lifetime *lifetime = field;
     lifetime->none = strcmp(argument, "none") == 0;
-    return lifetime->none ? 0 : parse_span(command, option, argument, &lifetime->duration);
+    return lifetime->none ? 0 : parse_duration(command, option, argument, &lifetime->duration);
 }
 
 /* Splits "alice,bob"; "" is the empty list. */
@@ -284,58 +245,46 @@ static parser *const parsers[] = {
     [KIND_USER] = parse_user,
     [KIND_UID] = parse_uid,
     [KIND_ROLE] = parse_role,
-    [KIND_SHORT] = parse_short,
-    [KIND_NUMBER] = parse_number,
-    [KIND_TIME] = parse_time,
-    [KIND_DURATION] = parse_span,
+    [KIND_SHORT] = parse_whole,
+    [KIND_NUMBER] = parse_whole,
+    [KIND_TIME] = parse_whole,
+    [KIND_DURATION] = parse_duration,
     [KIND_LIFETIME] = parse_lifetime,
     [KIND_PERMISSION] = parse_permission,
 };
 
-static int parse_value(const struct command *command, const struct option_spec *option,
-                       char *argument, struct values *values) {
-    void *field = (char *)values + option->offset;
-    if (argument)
-        return parsers[option->kind](command, option, argument, field);
-    *(bool *)field = true;
-    return 0;
-}
-
-/* What getopt_long did not like about the argument that it just passed. */
-static int complain_option(const struct command *command, int result, char *const *argv) {
-    const struct shown name = show(refused_option(argv));
-    return result == ':'
-               ? complain(command, "%s needs a value", name.text)
-               : complain(command, "there is no option %s, or it takes no value", name.text);
-}
-
 int parse_options(const struct command *command, int argc, char **argv, struct values *values) {
     const struct option_spec *specs[OPTIONS_MAX];
-    struct option options[OPTIONS_MAX + 1];
+    struct option options[OPTIONS_MAX + 1] = {0};
     int count = 0;
     for (size_t group = 0; command->groups[group]; group++) {
         for (const struct option_spec *o = command->groups[group]; o->name; o++) {
+            assert(count < OPTIONS_MAX);
             specs[count] = o;
-            options[count] = (struct option){
-                o->name, o->kind == KIND_FLAG ? no_argument : required_argument, NULL, 256 + count};
+            options[count] = (struct option){o->name, o->value ? required_argument : no_argument,
+                                             NULL, OPTION_FIRST + count};
             count++;
         }
     }
-    options[count] = (struct option){0};
 
     opterr = 0;
-    for (int result; (result = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
-        if (result < 256)
-            return complain_option(command, result, argv);
-        int status = parse_value(command, specs[result - 256], optarg, values);
-        if (status != 0)
-            return status;
-        if (values->help)
+    for (int result; (result = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+        if (result == 'h') {
+            values->help = true;
             return 0;
+        }
+        if (result < OPTION_FIRST)
+            return complain(command, "%s", refused_option(result, argv, options).text);
+        const struct option_spec *option = specs[result - OPTION_FIRST];
+        void *field = (char *)values + option->offset;
+        if (!optarg)
+            *(bool *)field = true;
+        int status = optarg ? parsers[option->kind](command, option, optarg, field) : 0;
+        if (status != 0 || values->help)
+            return status;
     }
 
-    bool takes_operand = strstr(command->synopsis, "TOKEN") != NULL;
-    if (optind < argc && takes_operand)
+    if (optind < argc && command->takes_operand)
         values->operand = argv[optind++];
     if (optind < argc)
         return complain(command, "'%s' is one argument too many",

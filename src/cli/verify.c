@@ -9,8 +9,8 @@
 /* A token of version 006 does not hold its channel and user: the options give them. */
 static enum agora_token_error judge(const struct values *values,
                                     const struct agora_reading *reading,
-                                    const struct credentials *credentials) {
-    struct agora_text certificate = agora_text_of(credentials->certificate);
+                                    const struct settings *credentials) {
+    struct agora_text certificate = agora_text_of(credentials->app_certificate);
     if (reading->version == 6 && is_given(values->channel))
         return agora_token_verify_006(reading, values->channel, rtc_user(values), certificate);
     return agora_token_verify(reading, certificate);
@@ -40,7 +40,7 @@ static int print_verdict(const struct values *values, int status, const char *re
 }
 
 static int verify(const struct command *command, const struct values *values,
-                  const struct agora_reading *reading, const struct credentials *credentials) {
+                  const struct agora_reading *reading, const struct settings *credentials) {
     uint64_t now = now_of(values);
     uint64_t end = end_of(reading);
     char reason[512];
@@ -56,19 +56,19 @@ static int verify(const struct command *command, const struct values *values,
     bool ended = agora_reading_has_ended(reading, now);
     snprintf(reason, sizeof reason,
              ended ? "the signature is right, but the token ended %s" : "valid until %s",
-             show_time_left(end, now).text);
+             show_time(end, now).text);
     return print_verdict(values, ended ? EXIT_ENDED : EXIT_OK, reason, end);
 }
 
 static int run(const struct command *command, struct values *values) {
     struct input input;
-    struct credentials credentials = {0};
+    struct settings *credentials = NULL;
     int status = input_read_token(command, values, &input);
     if (status == 0)
         status = credentials_find(command, values, NEED_CERTIFICATE, &credentials);
     /* 1 says something about the signature, so nothing else may. */
-    status = status == 0 ? verify(command, values, &input.reading, &credentials) : EXIT_USAGE;
-    credentials_wipe(&credentials);
+    status = status == 0 ? verify(command, values, &input.reading, credentials) : EXIT_USAGE;
+    settings_release(credentials);
     input_free(&input);
     return status;
 }
@@ -85,6 +85,7 @@ const struct command command_verify = {
     .name = "verify",
     .summary = "Says whether the App Certificate signed a token and whether it still holds.",
     .synopsis = "[OPTION...] [TOKEN|-]",
+    .takes_operand = true,
     .notes = "Without TOKEN, or with -, it is read from standard input. Exit status: 0 valid,\n"
              "1 signed by another certificate, 3 ended, 2 wrong usage or no token at all; the\n"
              "reason stands on standard error.",

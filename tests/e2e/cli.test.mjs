@@ -148,8 +148,23 @@ describe('encode and decode', () => {
             [{ hex: 'ff00411b5b' }, 'a\0b\u0085']);
         assert.equal(await good(['encode'], { input: decoded }), token);
         const text = await good(['decode'], { input: token });
-        assert.ok(text.includes('\\xff\\x00A\\x1b['));
-        assert.ok(text.includes('a\\x00b\\xc2\\x85'));
+        assert.ok(text.includes('%FF%00A%1B['));
+        assert.ok(text.includes('a%00b%C2%85'));
+    });
+
+    // Each alone could turn around, hide or overwrite what stands beside it.
+    it('decode prints no character that a terminal acts upon', async () => {
+        const characters = ['\u0007', '\u009b', '\u061c', '\u200b', '\u200f', '\u2028', '\u202e', '\u2060', '\u2066',
+            '\u2069', '\ufeff', '\ufff9', '\u{e0001}', '\u{e007f}'];
+        const permissions = { users: { read: characters } };
+        const token = await good(['encode'], { input: JSON.stringify({ services: [
+            { type: 'rtc', channel: `c${characters.join('')}`, uid: 'J\u00f6rg \u{1f600}' },
+            { type: 'rtm2', user: characters.join(''), permissions }] }) });
+        const text = await good(['decode'], { input: token });
+        assert.match(text, /^(?:\n|[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}])*$/u);
+        assert.ok(text.includes('uid       J\u00f6rg \u{1f600}\n'));
+        assert.ok(text.includes(`channel   c${characters.map((c) => encodeURIComponent(c)).join('')}\n`));
+        assert.ok(text.includes(`may read users: ${characters.map((c) => encodeURIComponent(c)).join(', ')}\n`));
     });
 
     const refused = [
@@ -447,7 +462,9 @@ describe('recipes, against the builders of Agora', () => {
 
     const wrong = [
         [[], 'usage'],
-        [['bogus'], "'bogus'", '--help'],
+        [['bogus'], "there is no command 'bogus'; see", '--help'],
+        [['decoed'], "there is no command 'decoed' (did you mean decode?); see"],
+        [['enc', '--help'], "'enc' (did you mean encode?)"],
         [['rtc'], '--channel NAME is missing'],
         [['rtc', '--channel', 'a'], '--uid NUMBER or --user ACCOUNT is missing'],
         [['rtc', ...call, '--user', 'a'], '--uid and --user are both given'],
@@ -458,15 +475,18 @@ describe('recipes, against the builders of Agora', () => {
         [['rtc', '--channel', 'é', '--uid', '1'], "--channel 'é'"],
         [['rtc', ...call, '--role', 'host'], "--role 'host'", 'publisher or subscriber'],
         [['rtc', ...call, '--video', 'never'], "--video 'never'", 'or none'],
-        [['rtc', ...call, '--bogus'], '--bogus'],
-        [['rtc', ...call, '--json=1'], 'there is no option --json, or it takes no value'],
+        [['rtc', ...call, '--bogus'], 'there is no option --bogus\n'],
+        [['rtc', '--chanel', 'a'], 'there is no option --chanel (did you mean --channel?)'],
+        [['decode', '--jsn'], 'there is no option --jsn (did you mean --json?)'],
+        [['verify', '--cert', 'a'], 'there is no option --cert (did you mean --certificate-file?)'],
+        [['rtc', ...call, '--json=1'], '--json takes no value'],
         // What stands behind a name that is wrong may be a secret.
-        [['rtc', ...call, `--certificat3=${CERTIFICATE}`], 'there is no option --certificat3, or'],
+        [['rtc', ...call, `--certificat3=${CERTIFICATE}`], 'there is no option --certificat3 (did you mean --certificate?)'],
         [['rtc', ...call, '--role'], '--role needs a value'],
         [['rtc', ...call, 'more'], "'more' is one argument too many"],
         [['rtm'], '--user NAME is missing'],
         [['rtm', '--user', ''], "--user ''", '1 to 255'],
-        [['rtm', '--user', 'a\nb'], "--user 'a\\x0ab'", 'control'],
+        [['rtm', '--user', 'a\nb'], "--user 'a%0Ab'", 'control'],
         [['rtm', '--user', 'a'.repeat(256)], '1 to 255'],
         [['rtc-rtm', '--channel', 'a', '--uid', '0'], '--rtm-user NAME is missing'],
         [['chat'], 'either --user NAME or --app'],
@@ -479,6 +499,7 @@ describe('recipes, against the builders of Agora', () => {
         [['rtm2', '--user', 'a', '--read', 'users'], "--read 'users'", 'RESOURCE=NAME'],
         [['rtm2', '--user', 'a', '--write', 'people=b'], "--write 'people'", 'stream-channels'],
         [['fpa', '--salt', 'x'], "--salt 'x'"],
+        [['decode', '--at', '8589934591', 'x'], "--at '8589934591'", '0 to 8589934590'],
     ];
     for (const [args, ...tells] of wrong) {
         it(`refuses ${args.join(' ').slice(0, 60).replace('\n', '\\n')}`, () => bad(2, args, tells));
@@ -526,6 +547,14 @@ describe('credentials', () => {
         }
     });
 
+    it('are taken without the white space around them, as by the service', async () => {
+        assert.equal(await good(args, { env: { APP_ID: `${APP_ID} `, APP_CERTIFICATE: `\t${CERTIFICATE}\r` } }), expected);
+    });
+
+    it('need no other setting to be right', async () => {
+        assert.equal(await good(args, { env: { ...CREDENTIALS, WORKERS: 'many', LOG_LEVEL: 'loud' } }), expected);
+    });
+
     it('come from options, which override all else', async () => {
         assert.equal(await good([...args, '--app-id', APP_ID, '--certificate-file', 'certificate'], { env: wrong }), expected);
         assert.equal(await good([...args, '--app-id-file', 'id', '--certificate-file', 'certificate'], { env: {} }), expected);
@@ -552,13 +581,14 @@ describe('credentials', () => {
         ['nothing', [], {}, 'APP_ID is missing'],
         ['no certificate', [], { APP_ID }, 'APP_CERTIFICATE is missing', 'APP_CERTIFICATE_FILE', '--certificate-file'],
         ['both variables', [], { ...CREDENTIALS, APP_ID_FILE: 'id' }, 'APP_ID and APP_ID_FILE are both set'],
-        ['both options', ['--app-id', APP_ID, '--app-id-file', 'id'], CREDENTIALS, '--app-id and --app-id-file are both given'],
+        ['both options', ['--app-id', APP_ID, '--app-id-file', 'id'], CREDENTIALS, '--app-id and --app-id-file are both set'],
         ['a certificate that is none', [], { APP_ID, APP_CERTIFICATE: 'secretive' }, 'APP_CERTIFICATE does not hold 32 hexadecimal digits', '9 characters'],
+        ['an option that is empty', ['--certificate', ''], CREDENTIALS, '--certificate does not hold', '0 characters'],
         ['a file that is missing', ['--certificate-file', 'nowhere'], CREDENTIALS, '--certificate-file: cannot read nowhere'],
         ['a certificate for its file', ['--certificate-file', CERTIFICATE], CREDENTIALS,
             '--certificate-file: cannot read (not shown'],
         ['a certificate for an env file', ['--env-file', CERTIFICATE], CREDENTIALS, 'cannot read (not shown'],
-        ['a slip behind a certificate', ['--certificate', CERTIFICATE, '-channel', 'x'], { APP_ID }, 'no option -c,'],
+        ['a slip behind a certificate', ['--certificate', CERTIFICATE, '-channel', 'x'], { APP_ID }, 'no option -c (did you mean --channel?)'],
         ['a certificate too many', [CERTIFICATE], CREDENTIALS, '(not shown'],
         ['a certificate for a number', ['--expire', CERTIFICATE], CREDENTIALS, '--expire', '(not shown'],
         ['a certificate for an option', [`--${CERTIFICATE}`], CREDENTIALS, '(not shown'],
@@ -568,7 +598,7 @@ describe('credentials', () => {
         ['an env file with a short certificate', ['--env-file', 'short.env'], {}, 'APP_CERTIFICATE does not hold', '31 characters'],
         ['an env file that others can read', ['--env-file', 'readable.env'], CREDENTIALS, 'mode 0604', `chmod 600 '${directory}/readable.env'`],
         ['an env file that the group can change', ['--env-file', 'writable.env'], CREDENTIALS, 'mode 0620', `chmod 600 '${directory}/writable.env'`],
-        ['such a file with an escape sequence in its name', ['--env-file', 'a\u001b[2J.env'], CREDENTIALS, "/a\\x1b[2J.env'"],
+        ['such a file with an escape sequence in its name', ['--env-file', 'a\u001b[2J.env'], CREDENTIALS, "/a%1B[2J.env'"],
     ];
     for (const [name, more, env, ...tells] of complaints) {
         it(`complains of ${name}, and prints no secret`, async () => {
@@ -601,6 +631,13 @@ describe('help', () => {
         'decode', 'encode', 'verify'];
     const optionsOf = async (command) =>
         [...(await good([command, '--help'], { env: {} })).matchAll(/^ {2}--([a-z-]+)/gm)].map(([, name]) => name);
+
+    it('is what -h asks for as well', async () => {
+        assert.equal(await good(['-h'], { env: {} }), await good(['--help'], { env: {} }));
+        for (const command of commands) {
+            assert.equal(await good([command, '-h'], { env: {} }), await good([command, '--help'], { env: {} }));
+        }
+    });
 
     it('lists the commands, and tells the version', async () => {
         const help = await good(['--help'], { env: {} });

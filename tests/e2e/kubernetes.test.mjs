@@ -120,14 +120,14 @@ describe('the manifests', () => {
     });
 
     it('set what the program knows', () => {
-        const table = [...read('src/config.c').matchAll(/^ {4}\{"(\w+)", \w+, (true|false),/gm)];
-        const known = table.flatMap(([, name, secret]) => (
-            secret === 'true' ? [name, `${name}_FILE`] : [name]));
+        const table = [...read('src/config.c').matchAll(/^ {4}\{"(\w+)", (\w+), FIELD/gm)];
+        const known = table.flatMap(([, name, kind]) => (
+            kind === 'CREDENTIAL' ? [name, `${name}_FILE`] : [name]));
         assert.ok(known.includes('APP_CERTIFICATE_FILE') && known.includes('PORT'));
         container.env.forEach(({ name }) => assert.ok(known.includes(name), name));
         // No secret in the environment, which `kubectl describe` shows.
         assert.deepEqual(container.env.filter(({ name }) => (
-            table.some(([, own, secret]) => own === name && secret === 'true'))), []);
+            table.some(([, own, kind]) => own === name && kind === 'CREDENTIAL'))), []);
     });
 
     it('run as the image does, within the restricted profile', () => {

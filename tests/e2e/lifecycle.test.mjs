@@ -579,7 +579,7 @@ describe('SIGHUP', () => {
         await mint(CERTIFICATE);
         replace('second', `${OTHER_CERTIFICATE}0\n`);
         const [told] = await hangUp(/error: /g);
-        assert.match(told, /APP_CERTIFICATE\b.*32.*hex/);
+        assert.match(told, /APP_CERTIFICATE_FILE.*32.*hex/);
         assert.ok(!told.includes(OTHER_CERTIFICATE));
         await mint(CERTIFICATE);
     }));

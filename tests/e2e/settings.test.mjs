@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import {
     APP_ID, CERTIFICATE, OTHER_CERTIFICATE,
     assertTells, assertToken, cleanEnvironment, fcgiAnswers, fcgiConnect, fcgiRequest, freePort, launch,
-    makeDirectory, post, RESPONDER, removeDirectory, request, rtm, runResponder, startService,
+    makeDirectory, post, RESPONDER, removeDirectory, repository, request, rtm, runResponder, startService,
     terminate, waitFor,
 } from './harness.mjs';
 
@@ -68,6 +68,10 @@ describe('settings', () => {
         });
 
     it('from the environment', () => assertMinted({ env: SECRETS }));
+
+    it('without the white space around credentials, as by the tool', () => assertMinted({
+        env: { APP_ID: `${APP_ID} ` }, dotenv: `APP_CERTIFICATE="\t${CERTIFICATE} "\n`,
+    }));
 
     it('the environment wins over .env, name by name', async () => {
         const dotenv = `APP_ID=${OTHER_ID}\nAPP_CERTIFICATE=${OTHER_CERTIFICATE}\n`;
@@ -175,9 +179,48 @@ describe('settings', () => {
                 const run = await runResponder(['--check'],
                     { cwd: folderWith(dotenv), env: { ...SECRETS, ...env } });
                 assert.equal(run.code, 0, run.stderr);
-                assert.ok(lines(run.stdout).includes(`port=${port}`), run.stdout);
+                assert.ok(lines(run.stdout).includes(`PORT=${port}`), run.stdout);
                 assert.ok(!run.stdout.includes(CERTIFICATE));
                 assert.equal(run.stderr, '');
+            });
+        }
+
+        it('every setting but the credentials', async () => {
+            const settings = {
+                CORS_ALLOW_ORIGIN: 'https://a.example, https://b.example', LOG_LEVEL: 'warning', SERVER_PORT: '8080',
+                PORT: '8080', WORKERS: '3', MAX_CONNECTIONS: '99', REQUEST_TIMEOUT: '7',
+            };
+            const run = await runResponder(['--check'],
+                { cwd: folderWith(), env: { ...SECRETS, APP_ID: OTHER_ID, ...settings } });
+            assert.deepEqual(lines(run.stdout), Object.entries(settings).map((pair) => pair.join('=')));
+        });
+    });
+
+    // Its App ID is that of the tests.
+    describe("that the sample project's credentials are in use", () => {
+        const folder = () => folderWith(fs.readFileSync(path.join(repository, '.env.example'), 'utf8'));
+        const env = (id) => (id ? { APP_ID: id } : {});
+        const rows = [['is said', undefined, true], ['is not said of others', OTHER_ID, false]];
+        for (const [title, id, isSaid] of rows) {
+            it(`${title} by --check`, async () => {
+                const run = await runResponder(['--check'], { cwd: folder(), env: env(id) });
+                assert.equal(run.code, 0, run.stderr);
+                assert.equal(/^# .*sample project's credentials/m.test(run.stdout), isSaid, run.stdout);
+            });
+
+            it(`${title} at start`, async () => {
+                const logFile = path.join(directory, `sample-${isSaid}.log`);
+                const child = launch(RESPONDER, ['--listen', `unix:${path.join(directory, 'sample.sock')}`],
+                    { cwd: folder(), env: cleanEnvironment(env(id)), logFile });
+                try {
+                    const log = await waitFor('the start', () => {
+                        const text = fs.readFileSync(logFile, 'utf8');
+                        return text.includes('worker') && text;
+                    });
+                    assert.equal(/ warning: .*sample project's credentials/.test(log), isSaid, log);
+                } finally {
+                    await terminate(child);
+                }
             });
         }
     });
@@ -215,7 +258,7 @@ describe('settings', () => {
             ['PORT 0', { ...SECRETS, PORT: '0' }, /PORT/],
             ['PORT 65536', { ...SECRETS, PORT: '65536' }, /PORT.*65536/],
             ['LOG_LEVEL unknown', { ...SECRETS, LOG_LEVEL: 'loud' }, /LOG_LEVEL.*loud.*debug/],
-            ['LOG_LEVEL of two lines', { ...SECRETS, LOG_LEVEL: 'loud\n2' }, /LOG_LEVEL.*loud\?2.*debug/],
+            ['LOG_LEVEL of two lines', { ...SECRETS, LOG_LEVEL: 'loud\n2' }, /LOG_LEVEL.*loud%0A2.*debug/],
             ['WORKERS not a number', { ...SECRETS, WORKERS: 'many' }, /WORKERS.*many/],
             ['WORKERS negative', { ...SECRETS, WORKERS: '-1' }, /WORKERS.*-1/],
             ['REQUEST_TIMEOUT not a number', { ...SECRETS, REQUEST_TIMEOUT: '1s' },
@@ -255,7 +298,7 @@ describe('settings', () => {
 
         // A query without = comes as arguments, and strangers write queries.
         it('options in a CGI query are none', async () => {
-            for (const args of [['--listen', '127.0.0.1:1'], ['--check'], ['--no-such'], ['--help']]) {
+            for (const args of [['--listen', '127.0.0.1:1'], ['--check'], ['--no-such'], ['--help'], ['-h']]) {
                 const run = await runResponder(args, {
                     cwd: folderWith(undefined),
                     env: {
@@ -349,6 +392,7 @@ describe('command line', () => {
         assert.match(run.stdout, /usage/i);
         assertTells(run.stdout, '--listen', '--check', '--version', 'APP_ID', 'APP_CERTIFICATE');
         assert.equal(run.stderr, '');
+        assert.deepEqual(await runResponder(['-h'], { cwd: directory }), run);
     });
 
     // A shell, a service manager, a parent with a pipe: none of these is a listening socket.
@@ -366,7 +410,9 @@ describe('command line', () => {
         const tooLong = `unix:${path.join('/tmp', 's'.repeat(120))}`;
         // [arguments, what the message must name]
         const rows = [
-            [['--nope'], '--nope'],
+            [['--nope'], 'there is no option --nope;'],
+            [['--listne', 'x'], '--listne (did you mean --listen?)'],
+            [['--check=1'], '--check takes no value'],
             [['-x'], 'x'],
             [['extra'], 'extra'],
             [['--check', 'extra'], 'extra'],
@@ -385,8 +431,8 @@ describe('command line', () => {
             [[CERTIFICATE], 'not shown'],
             [['--check', CERTIFICATE], 'not shown'],
             [[`--${CERTIFICATE}`], 'not shown'],
-            [[`--certificate=${CERTIFICATE}`], "'--certificate'"],
-            [['--workers', CERTIFICATE, '-listen'], "'-l'"],
+            [[`--certificate=${CERTIFICATE}`], 'no option --certificate;'],
+            [['--workers', CERTIFICATE, '-listen'], 'no option -l (did you mean --listen?)'],
             [['--listen', CERTIFICATE], 'not shown'],
             [['--listen', `${CERTIFICATE}:80`], 'not shown'],
         ];

@@ -84,13 +84,13 @@ describe('the service under systemd', () => {
     after(() => machine?.stop());
 
     it('is not installed without settings', async () => {
-        assertTells(await fails('make install-service'), 'copy .env.example to .env');
+        assertTells(await fails('make install-service'), 'install -m 600 .env.example .env');
         assert.equal(await property('ActiveState', 'socket'), 'inactive');
     });
 
     it('is not started with settings that are wrong', async () => {
         await run('umask 077 && cat >.env', { input: `APP_ID=12\nAPP_CERTIFICATE=${CERTIFICATE}\n` });
-        assertTells(await fails('make install-service'), 'APP_ID is malformed', folder);
+        assertTells(await fails('make install-service'), 'APP_ID does not hold 32', folder);
         assert.equal(await property('ActiveState', 'socket'), 'inactive');
         await run(`rm -r ${folder}`);
     });
@@ -108,7 +108,8 @@ describe('the service under systemd', () => {
                 + 'LOG_LEVEL=debug\r\n',
         });
         const output = await run('make install-service 2>&1');
-        assertTells(output, `${folder}/.env`, `${folder}/app-certificate`, socket);
+        assertTells(output, `${folder}/.env`, `${folder}/app-certificate`, socket,
+            "note      the sample project's credentials are in use", 'answers   /ping with {"message":"pong"}');
         assert.ok(!output.includes(CERTIFICATE), 'the certificate is not shown');
         assert.equal(await property('UnitFileState', 'socket'), 'enabled');
     });
@@ -142,7 +143,17 @@ describe('the service under systemd', () => {
         assert.ok(Number(exposure) <= MOST_EXPOSED, report);
     });
 
+    it('is not said to be installed when it does not answer', async () => {
+        const program = '/usr/local/lib/systemd/system/agora-token-fcgi.service.d';
+        await run(`install -d ${program}`);
+        await run(`cat >${program}/fails.conf`, { input: '[Service]\nExecStart=\nExecStart=/bin/false\n' });
+        await run('systemctl stop agora-token-fcgi.service');
+        assertTells(await fails('make install-service'), 'does not answer', 'journalctl -u agora-token-fcgi');
+        await run(`rm -r ${program} && make install-service`);
+    });
+
     it('has a socket for web servers alone, and no process before the first request', async () => {
+        await run('systemctl stop agora-token-fcgi.service && systemctl restart agora-token-fcgi.socket');
         assert.equal(await run(`stat -c '%a %U %G' ${socket}`), '660 root www-data');
         await run(`setpriv --reuid www-data --regid www-data --clear-groups test -w ${socket}`);
         await fails(`setpriv --reuid nobody --regid nogroup --clear-groups test -w ${socket}`);
@@ -237,7 +248,7 @@ describe('the service under systemd', () => {
         await settings({ APP_ID: 'wrong' });
         await run('systemctl stop agora-token-fcgi.service');
         const waiting = request(service, TARGET);
-        await tells('APP_ID is malformed');
+        await tells('APP_ID does not hold 32');
         await settings({ APP_ID });
         assertJson(await waiting, 200);
         assert.equal(await property('ActiveState', 'socket'), 'active');
@@ -280,7 +291,7 @@ describe('the service under systemd', () => {
         assertTells(dropIn, 'tcp.conf');
         assert.equal(install, 'make install-service');
         await run(dropIn);
-        assertTells(await run(install), '127.0.0.1:9000');
+        assertTells(await run(install), '127.0.0.1:9000', 'answers   /ping with {"message":"pong"}');
         await assertServesOnPort();
         await run(`rm -r ${dropIns} && make install-service`);
         await assertServes();

@@ -228,7 +228,7 @@ static void test_rtc_errors(void **state) {
         {"/rtc//publisher/uid/1", "", "channel is missing"},
         {"/rtc/a'b/publisher/uid/1", "", "channel 'a'b'"},
         {"/rtc/a*b/publisher/uid/1", "", "channel 'a*b'"},
-        {"/rtc/caf\xc3\xa9/publisher/uid/1", "", "channel 'caf%C3%A9'"},
+        {"/rtc/caf\xc3\xa9/publisher/uid/1", "", "channel 'caf\xc3\xa9'"},
         {"/rtc/a\nb/publisher/uid/1", "", "channel 'a%0Ab'"},
         {"/rtc/c/publisher/uid/-1", "", "rtcuid '-1'"},
         {"/rtc/c/publisher/uid/1x", "", "rtcuid '1x'"},

@@ -55,17 +55,85 @@ static void test_trim(void **state) {
 
 static void test_quote(void **state) {
     (void)state;
-    assert_string_equal(quote(text("plain ~")).text, "plain ~");
-    assert_string_equal(quote(text("")).text, "");
-    assert_string_equal(quote((struct agora_text){"a\0b\n\x1f\x7f\xc3\xa9", 8}).text,
-                        "a%00b%0A%1F%7F%C3%A9");
-    char bytes[QUOTED_BYTES_MAX + 1];
+    static const struct {
+        const char *text;
+        const char *quoted;
+    } cases[] = {
+        {"", ""},
+        {"plain ~ 100%", "plain ~ 100%"},
+        {"\u00e9\u20ac\U0001f600", "\u00e9\u20ac\U0001f600"},
+        {"a\nb\x1b[\x7f", "a%0Ab%1B[%7F"},
+        {"\xff\xc3", "%FF%C3"},                             /* no UTF-8 */
+        {"\xc2\x85\xc2\x9b\xc2\xad", "%C2%85%C2%9B%C2%AD"}, /* C1, a soft hyphen */
+        {"\u061c", "%D8%9C"},                               /* an Arabic letter mark */
+        {"\u200a\u200b\u200f\u2010", "\u200a%E2%80%8B%E2%80%8F\u2010"},
+        {"\u2027\u2028\u202e\u202f", "\u2027%E2%80%A8%E2%80%AE\u202f"},
+        {"\u205f\u2060\u2066\u206f\u2070", "\u205f%E2%81%A0%E2%81%A6%E2%81%AF\u2070"},
+        {"\ufeff\ufff9\ufffb\ufffc", "%EF%BB%BF%EF%BF%B9%EF%BF%BB\ufffc"},
+        {"\U000e0001\U000e007f\U000e0100", "%F3%A0%80%81%F3%A0%81%BF\U000e0100"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_string_equal(quote(text(cases[i].text)).text, cases[i].quoted);
+    assert_string_equal(quote((struct agora_text){"a\0b", 3}).text, "a%00b");
+
+    char bytes[QUOTED_BYTES_MAX + 3];
     memset(bytes, '\n', sizeof bytes);
     struct quoted quoted = quote((struct agora_text){bytes, QUOTED_BYTES_MAX});
     assert_int_equal(strlen(quoted.text), 3 * QUOTED_BYTES_MAX);
     quoted = quote((struct agora_text){bytes, QUOTED_BYTES_MAX + 1});
     assert_int_equal(strlen(quoted.text), 3 * QUOTED_BYTES_MAX + 3);
     assert_string_equal(quoted.text + 3 * QUOTED_BYTES_MAX, "...");
+    /* The longest: a character of four bytes where the cut would be. */
+    memcpy(bytes + QUOTED_BYTES_MAX - 1, "\U0001f600", 4);
+    quoted = quote((struct agora_text){bytes, QUOTED_BYTES_MAX + 3});
+    assert_string_equal(quoted.text + 3 * (QUOTED_BYTES_MAX - 1), "\U0001f600");
+    bytes[QUOTED_BYTES_MAX + 2] = 'x'; /* no character, and more behind */
+    quoted = quote((struct agora_text){bytes, QUOTED_BYTES_MAX + 3});
+    assert_string_equal(quoted.text + 3 * (QUOTED_BYTES_MAX - 1), "%F0...");
+}
+
+static void test_text_print(void **state) {
+    (void)state;
+    char printed[1024] = "";
+    char long_text[200] = "a\u202e";
+    memset(long_text + 4, 'b', sizeof long_text - 5);
+    FILE *out = fmemopen(printed, sizeof printed, "w");
+    text_print(text(long_text), out);
+    fclose(out);
+    assert_memory_equal(printed, "a%E2%80%AEb", 11);
+    assert_int_equal(strlen(printed), strlen(long_text) - 3 + 9);
+}
+
+static void test_nearest(void **state) {
+    (void)state;
+    static const char *const names[] = {"channel", "uid", "user", "certificate",
+                                        "certificate-file"};
+    static const struct {
+        const char *name;
+        const char *nearest;
+    } cases[] = {
+        {"chanel", "channel"},
+        {"chanenl", "channel"},
+        {"hannels", "channel"},
+        {"c", "channel"},
+        {"uidd", "uid"},
+        {"usr", "user"},
+        {"uesr", NULL},
+        {"cert", "certificate"},
+        {"certificte-fle", "certificate-file"},
+        {"role", NULL},
+        {"", NULL},
+        {"channelchannelchannelchannelchannel", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct nearest nearest = {.name = text(cases[i].name)};
+        for (size_t j = 0; j < COUNT(names); j++)
+            nearest_try(&nearest, names[j]);
+        if (cases[i].nearest)
+            assert_string_equal(nearest.best, cases[i].nearest);
+        else
+            assert_null(nearest.best);
+    }
 }
 
 static void test_buffer(void **state) {
@@ -469,6 +537,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_percent_decode),
         cmocka_unit_test(test_trim),          cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_text_print),    cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_buffer),        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_path_from_uri), cmocka_unit_test(test_response),
         cmocka_unit_test(test_cors),          cmocka_unit_test(test_record),

@@ -1,4 +1,5 @@
 /* The .env file and the settings made of it and of the environment. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -6,6 +7,7 @@
 
 #include "config.h"
 #include "dotenv.h"
+#include "file.h"
 #include "unit.h"
 
 static const char app_id[] = "970CA35de60c44645bbae8a215061b33";
@@ -73,9 +75,25 @@ static void test_dotenv_errors(void **state) {
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct dotenv dotenv;
         assert_int_equal(dotenv_parse(cases[i].text, &dotenv), cases[i].line);
-        assert_int_equal(dotenv.count, 0);
-        assert_null(dotenv.entries);
+        assert_null(dotenv.data);
+        assert_null(dotenv_get(&dotenv, "A"));
     }
+}
+
+/* However short its lines are, a file takes no more memory than a small multiple of its size. */
+static void test_dotenv_memory(void **state) {
+    (void)state;
+    static char file[FILE_SIZE_MAX];
+    for (size_t i = 0; i + 3 < sizeof file; i += 3)
+        memcpy(file + i, "A=\n", 3);
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    struct dotenv dotenv;
+    assert_int_equal(dotenv_parse(file, &dotenv), 0);
+    size_t taken = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    assert_string_equal(dotenv_get(&dotenv, "A"), "");
+    dotenv_free(&dotenv);
+    if (taken > 2 * sizeof file)
+        fail_msg("%zu bytes of settings take %zu", sizeof file, taken);
 }
 
 /* Settings: each case writes a .env and sets variables, in a directory of its own. */
@@ -232,9 +250,128 @@ static void test_secret_files(void **state) {
     unsetenv("APP_CERTIFICATE");
 
     write_file(secret_path, "5CFd2fd1755d40ecb72977518be15d3b and more\n");
-    expect_refused("APP_CERTIFICATE is malformed", "32 hexadecimal digits");
+    expect_refused("APP_CERTIFICATE_FILE does not hold 32", "32 hexadecimal digits");
     setenv("APP_CERTIFICATE_FILE", directory, 1);
     expect_refused("APP_CERTIFICATE_FILE", "directory");
+}
+
+/* What ends up behind a credential in an editor or a shell is no part of it. */
+static void test_blanks_around_credentials(void **state) {
+    (void)state;
+    setenv("APP_ID", " 970CA35de60c44645bbae8a215061b33\t", 1);
+    write_file(dotenv_path, "APP_CERTIFICATE=\"5CFd2fd1755d40ecb72977518be15d3b \"\n");
+    struct settings settings = expect_loaded();
+    assert_string_equal(settings.app_id, app_id);
+    assert_string_equal(settings.app_certificate, certificate);
+}
+
+/* A text is bounded by its own field. */
+static void test_long_text(void **state) {
+    (void)state;
+    enum { LONGEST = sizeof(((struct settings *)NULL)->cors_allow_origin) - 1 };
+    char origins[LONGEST + 2] = "";
+    memset(origins, 'a', LONGEST);
+    set_credentials();
+    setenv("CORS_ALLOW_ORIGIN", origins, 1);
+    struct settings settings = expect_loaded();
+    assert_string_equal(settings.cors_allow_origin, origins);
+    assert_int_equal(settings.log_level, LOG_INFO);
+    origins[LONGEST] = 'a';
+    setenv("CORS_ALLOW_ORIGIN", origins, 1);
+    expect_refused("CORS_ALLOW_ORIGIN is longer than 4095", "");
+}
+
+/* The tool asks for less, and its options win. */
+static void test_options(void **state) {
+    (void)state;
+    char error[SETTINGS_ERROR_MAX] = "";
+    setenv("WORKERS", "many", 1);
+    setenv("APP_CERTIFICATE", "of no use", 1);
+    struct settings_options options = {
+        .credentials[SETTING_CERTIFICATE] = {.is_needed = true, .value = certificate}};
+    struct settings *settings = settings_load_credentials(&options, error);
+    assert_non_null(settings);
+    assert_string_equal(settings->app_certificate, certificate);
+    assert_string_equal(settings->app_id, "");
+    settings_release(settings);
+
+    /* An empty option is a mistake, and no reason to look elsewhere. */
+    setenv("APP_CERTIFICATE", certificate, 1);
+    options.credentials[SETTING_CERTIFICATE].value = "";
+    assert_null(settings_load_credentials(&options, error));
+    assert_non_null(strstr(error, "--certificate does not hold 32"));
+    options.credentials[SETTING_CERTIFICATE].path = secret_path;
+    assert_null(settings_load_credentials(&options, error));
+    assert_non_null(strstr(error, "--certificate and --certificate-file are both set"));
+}
+
+static const char *printed(const struct settings *settings) {
+    static char text_[2048];
+    FILE *out = fmemopen(text_, sizeof text_, "w");
+    settings_print(settings, out);
+    fclose(out);
+    return text_;
+}
+
+static void test_print(void **state) {
+    (void)state;
+    setenv("APP_ID", "00112233445566778899aabbccddeeff", 1);
+    setenv("APP_CERTIFICATE", certificate, 1);
+    setenv("CORS_ALLOW_ORIGIN", "https://a.example,\nhttps://\u00e9.example", 1);
+    setenv("LOG_LEVEL", "debug", 1);
+    setenv("PORT", "9000", 1);
+    struct settings settings = expect_loaded();
+    assert_string_equal(printed(&settings),
+                        "CORS_ALLOW_ORIGIN=https://a.example,%0Ahttps://\u00e9.example\n"
+                        "LOG_LEVEL=debug\nSERVER_PORT=9000\nPORT=9000\nWORKERS=0\n"
+                        "MAX_CONNECTIONS=4096\nREQUEST_TIMEOUT=10\n");
+
+    /* The certificate, where it is another setting by mistake; and the sample project. */
+    setenv("CORS_ALLOW_ORIGIN", certificate, 1);
+    setenv("APP_ID", app_id, 1);
+    settings = expect_loaded();
+    assert_non_null(strstr(printed(&settings), "CORS_ALLOW_ORIGIN=(not shown"));
+    assert_non_null(strstr(printed(&settings), "\n# the sample project's credentials are in use"));
+    assert_null(strstr(printed(&settings), "5CFd2fd1"));
+    assert_null(strstr(printed(&settings), "970CA35d"));
+}
+
+/* The linker has the code under test call this for free. */
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+static size_t freed;
+static size_t freed_with_certificate;
+
+void __wrap_free(void *memory) {
+    freed += memory != NULL;
+    if (memory && memmem(memory, malloc_usable_size(memory), certificate, sizeof certificate - 1))
+        freed_with_certificate++;
+    __real_free(memory);
+}
+
+/* Neither the settings nor the files they were read from stay behind in memory, whether they were
+ * right or not. */
+static void test_wiped(void **state) {
+    (void)state;
+    char error[SETTINGS_ERROR_MAX];
+    static const char *const endings[] = {"", "WORKERS=many\n", "no setting\n"};
+    for (size_t i = 0; i < 2 * COUNT(endings); i++) {
+        clear(NULL);
+        freed = 0;
+        char content[128];
+        bool is_in_file = i >= COUNT(endings);
+        snprintf(content, sizeof content, "APP_ID=%s\n%s=%s\n%s", app_id,
+                 is_in_file ? "APP_CERTIFICATE_FILE" : "APP_CERTIFICATE",
+                 is_in_file ? secret_path : certificate, endings[i % COUNT(endings)]);
+        write_file(dotenv_path, content);
+        write_file(secret_path, certificate);
+        struct settings *settings = settings_load(dotenv_path, error);
+        assert_int_equal(settings != NULL, i % COUNT(endings) == 0);
+        settings_release(settings);
+        assert_int_equal(freed, 3);
+        assert_int_equal(freed_with_certificate, 0);
+    }
 }
 
 static void test_refused(void **state) {
@@ -243,12 +380,14 @@ static void test_refused(void **state) {
     setenv("APP_ID", app_id, 1);
     expect_refused("APP_CERTIFICATE is missing", "32 hexadecimal digits");
     setenv("APP_CERTIFICATE", "5CFd2fd1755d40ecb72977518be15d3", 1);
-    expect_refused("APP_CERTIFICATE is malformed", "31");
+    expect_refused("APP_CERTIFICATE does not hold 32", "31");
     setenv("APP_CERTIFICATE", "5CFd2fd1755d40ecb72977518be15d3g", 1);
-    expect_refused("APP_CERTIFICATE is malformed", "32");
+    expect_refused("APP_CERTIFICATE does not hold 32", "32");
     setenv("APP_CERTIFICATE", certificate, 1);
     setenv("LOG_LEVEL", "loud", 1);
     expect_refused("LOG_LEVEL", "error, warning, info or debug");
+    setenv("LOG_LEVEL", certificate, 1);
+    expect_refused("LOG_LEVEL is '(not shown", "");
     unsetenv("LOG_LEVEL");
     setenv("WORKERS", "257", 1);
     expect_refused("WORKERS", "from 0 to 256");
@@ -320,10 +459,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dotenv_values),
         cmocka_unit_test(test_dotenv_errors),
+        cmocka_unit_test(test_dotenv_memory),
         cmocka_unit_test_setup(test_defaults, clear),
         cmocka_unit_test_setup(test_environment_wins, clear),
         cmocka_unit_test_setup(test_ports, clear),
         cmocka_unit_test_setup(test_secret_files, clear),
+        cmocka_unit_test_setup(test_blanks_around_credentials, clear),
+        cmocka_unit_test_setup(test_long_text, clear),
+        cmocka_unit_test_setup(test_options, clear),
+        cmocka_unit_test_setup(test_print, clear),
+        cmocka_unit_test_setup(test_wiped, clear),
         cmocka_unit_test_setup(test_refused, clear),
         cmocka_unit_test_setup(test_modes, clear),
         cmocka_unit_test_setup(test_mode_of_another_user, clear),
