@@ -328,7 +328,7 @@ describe('verify', () => {
     });
 });
 
-describe('recipes, against the builders of Agora', () => {
+describe('token commands, against the builders of Agora', () => {
     const { RtcTokenBuilder, Role } = rtc;
     const everybody = [APP_ID, CERTIFICATE, 'lecture'];
     const apaasRoom = () => {

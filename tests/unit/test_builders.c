@@ -1,4 +1,4 @@
-/* The services that the recipes fill, against tokens of Agora's own builder. */
+/* The services that the builders fill, against tokens of Agora's own builder. */
 #include "agora_token.h"
 #include "unit.h"
 #include "vectors.h"
@@ -178,5 +178,5 @@ int main(void) {
         cmocka_unit_test(test_allow_and_forbid),
         cmocka_unit_test(test_names),
     };
-    return cmocka_run_group_tests_name("recipes", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("builders", tests, NULL, NULL);
 }
