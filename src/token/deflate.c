@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "token/wire.h"
 
@@ -148,17 +147,34 @@ static size_t deflate_fixed(const uint8_t *in, size_t length, uint8_t *out, size
     return written;
 }
 
-enum agora_token_error deflate_bytes(const uint8_t *in, size_t length, uint8_t *out, size_t size,
-                                     size_t *written) {
+static enum agora_token_error deflate_by_zlib(struct deflater *deflater, const uint8_t *in,
+                                              size_t length, uint8_t *out, size_t size,
+                                              size_t *written) {
+    z_stream *stream = &deflater->stream;
+    if (!deflater->ready && deflateInit(stream, Z_DEFAULT_COMPRESSION) != Z_OK)
+        return AGORA_TOKEN_NO_MEMORY;
+    deflater->ready = true;
+    (void)deflateReset(stream);
+    stream->next_in = (z_const Bytef *)in;
+    stream->avail_in = (uInt)length;
+    stream->next_out = out;
+    stream->avail_out = (uInt)size;
+    int status = deflate(stream, Z_FINISH);
+    assert(status == Z_STREAM_END);
+    *written = stream->total_out;
+    return AGORA_TOKEN_OK;
+}
+
+enum agora_token_error deflate_bytes(struct deflater *deflater, const uint8_t *in, size_t length,
+                                     uint8_t *out, size_t size, size_t *written) {
     if (size < DEFLATE_BOUND(length))
         return AGORA_TOKEN_NO_ROOM;
-
     *written = length <= FIXED_IN_MAX ? deflate_fixed(in, length, out, size) : 0;
-    if (*written > 0)
-        return AGORA_TOKEN_OK;
-    uLongf zlib_written = size;
-    int status = compress(out, &zlib_written, in, length);
-    assert(status == Z_OK || status == Z_MEM_ERROR);
-    *written = zlib_written;
-    return status == Z_OK ? AGORA_TOKEN_OK : AGORA_TOKEN_NO_MEMORY;
+    return *written > 0 ? AGORA_TOKEN_OK
+                        : deflate_by_zlib(deflater, in, length, out, size, written);
+}
+
+void deflate_free(struct deflater *deflater) {
+    if (deflater->ready)
+        (void)deflateEnd(&deflater->stream);
 }

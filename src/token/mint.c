@@ -24,6 +24,7 @@ static const size_t payload_max = 1u << 28;
 
 struct agora_minter {
     struct signer signer;
+    struct deflater deflater;
     size_t salts_left;
     uint8_t salts[SALTS_KEPT * SALT_LENGTH];
     uint8_t payload[PAYLOAD_COMMON];
@@ -57,6 +58,7 @@ void agora_minter_free(struct agora_minter *minter) {
     if (!minter)
         return;
     signer_wipe(&minter->signer);
+    deflate_free(&minter->deflater);
     OPENSSL_cleanse(minter, sizeof *minter);
     free(minter);
 }
@@ -102,11 +104,13 @@ static void write_message(const struct agora_token *token, struct wire_writer *w
 }
 
 /* Compresses the payload and writes "007" and the base64 of that to out. */
-static enum agora_token_error encode(const uint8_t *payload, size_t payload_length,
-                                     uint8_t *compressed, char *out, size_t size, size_t *length) {
+static enum agora_token_error encode(struct agora_minter *minter, const uint8_t *payload,
+                                     size_t payload_length, uint8_t *compressed, char *out,
+                                     size_t size, size_t *length) {
     size_t compressed_length;
-    enum agora_token_error error = deflate_bytes(payload, payload_length, compressed,
-                                                 DEFLATE_BOUND(payload_length), &compressed_length);
+    enum agora_token_error error =
+        deflate_bytes(&minter->deflater, payload, payload_length, compressed,
+                      DEFLATE_BOUND(payload_length), &compressed_length);
     if (error)
         return error;
 
@@ -153,7 +157,7 @@ enum agora_token_error agora_token_mint(struct agora_minter *minter,
     wire_put_count(&head, SIGNATURE_LENGTH);
     error = signer_sign(&minter->signer, app_certificate.data, token->issue_ts, token->salt,
                         w.data + SIGNED_AT, w.length - SIGNED_AT, w.data + head.length)
-                ? encode(w.data, w.length, compressed, out, size, length)
+                ? encode(minter, w.data, w.length, compressed, out, size, length)
                 : AGORA_TOKEN_CRYPTO;
     free(large);
     return error;

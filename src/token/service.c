@@ -28,7 +28,7 @@ static bool has_privilege_twice(const struct agora_service *service) {
     return false;
 }
 
-/* Resource and permission as one number, in the order in which they are packed. */
+/* Resource and permission as one number, in the order in which they are written. */
 static uint32_t rank(const struct agora_rtm2_permission *p) {
     return (uint32_t)p->resource << 16 | p->permission;
 }

@@ -86,6 +86,7 @@ static void mint(const struct case_ *c) {
 /* The parts of a token, on the payload of "rtc". */
 
 static struct signer signer;
+static struct deflater deflater;
 static z_stream stock;
 static uint8_t payload[PAYLOAD_MAX];
 static uint8_t compressed[2 * PAYLOAD_MAX];
@@ -115,7 +116,8 @@ static void sign_part(const struct case_ *c) {
 
 static void deflate_part(const struct case_ *c) {
     (void)c;
-    if (deflate_bytes(payload, payload_length, compressed, sizeof compressed, &compressed_length))
+    if (deflate_bytes(&deflater, payload, payload_length, compressed, sizeof compressed,
+                      &compressed_length))
         exit(EXIT_FAILURE);
 }
 
@@ -193,6 +195,7 @@ static void measure_all(void) {
     printf("part-deflate %.3f 0\n", measure(deflate_part, NULL));
     printf("part-base64 %.3f 0\n", measure(encode_part, NULL));
     signer_wipe(&signer);
+    deflate_free(&deflater);
     (void)deflateEnd(&stock);
 }
 
