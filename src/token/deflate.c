@@ -52,8 +52,8 @@ static void put_literal(struct bit_writer *w, uint8_t byte) {
     put(w, reversed(high ? byte : byte + 0x30u) << high | high, 8 + high);
 }
 
-/* Lengths and distances share codes among values that agree in their leading bit and the next
- * `precision` ones; the bits after those follow the code as they are. */
+/* Values of a length or distance share a code if they agree in their leading bit and the next
+ * `precision` ones. The `extra` bits after those follow the code as they are. */
 static unsigned code_of(unsigned value, unsigned precision, unsigned *extra) {
     unsigned leading = 31 - (unsigned)__builtin_clz(value | 1);
     *extra = leading > precision ? leading - precision : 0;
@@ -62,12 +62,14 @@ static unsigned code_of(unsigned value, unsigned precision, unsigned *extra) {
 
 struct match {
     unsigned length;
-    unsigned distance;
+    unsigned distance; /* 0: none was found */
 };
 
 static void put_match(struct bit_writer *w, struct match match) {
     unsigned extra = 0;
     unsigned value = match.length - MATCH_MIN;
+    /* The greatest length has a code of its own. The first 23 codes take seven bits, and follow
+     * that of the block's end. */
     unsigned code = match.length == MATCH_MAX ? 28 : code_of(value, 2, &extra);
     if (code < 23)
         put(w, reversed(code + 1) >> 1, 7);
@@ -110,11 +112,10 @@ static inline struct match longest_match(const uint8_t *in, size_t length,
     return best;
 }
 
-/* The length of the stream, or 0 where one block with the fixed codes is not the best. */
+/* The length of the stream, or 0 where it is for zlib to write. */
 static size_t deflate_fixed(const uint8_t *in, size_t length, uint8_t *out, size_t size) {
     uint16_t links[FIXED_IN_MAX + 1];
-    const size_t block_max =
-        length + STORED_HEAD < FIXED_OUT_MAX ? length + STORED_HEAD : FIXED_OUT_MAX;
+    size_t block_max = length + STORED_HEAD < FIXED_OUT_MAX ? length + STORED_HEAD : FIXED_OUT_MAX;
     const uint8_t *limit = out + ZLIB_HEAD + block_max;
     struct bit_writer w = {.at = out, .end = out + size};
 

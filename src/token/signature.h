@@ -29,10 +29,8 @@ bool signer_sign(struct signer *signer, const char certificate[static AGORA_HEX_
                  uint32_t issue_ts, uint32_t salt, const uint8_t *message, size_t length,
                  uint8_t signature[static SIGNATURE_LENGTH]);
 
-/* One HMAC over all parts with the certificate itself as key, as version 006 has it. certificate:
- * AGORA_HEX_LENGTH bytes. */
-bool signer_sign_parts(struct signer *signer, struct agora_text certificate,
-                       const struct agora_text *parts, size_t count,
-                       uint8_t signature[static SIGNATURE_LENGTH]);
+/* One HMAC over all parts. The key is no longer than 64 bytes. */
+bool signer_hmac(struct signer *signer, struct agora_text key, const struct agora_text *parts,
+                 size_t count, uint8_t out[static SIGNATURE_LENGTH]);
 
 #endif
