@@ -98,6 +98,8 @@ static void link_places(const uint8_t *in, size_t length, uint16_t links[static 
 
 static inline struct match longest_match(const uint8_t *in, size_t length,
                                          const uint16_t links[static FIXED_IN_MAX + 1], size_t at) {
+    if (links[at] == 0)
+        return (struct match){0};
     struct match best = {MATCH_MIN - 1, 0};
     size_t most = length - at < MATCH_MAX ? length - at : MATCH_MAX;
     size_t place = at;
