@@ -107,7 +107,7 @@ $(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
 
 $(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc free \
-	deflateInit2_ inflateInit_)
+	deflateInit_ inflateInit_)
 $(B)/tests/unit/test_api: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc inflateInit_ \
 	$(addprefix json_object_,object_add array_add to_json_string new_object new_array new_string_len \
 	new_int64 new_uint64 new_double_s new_boolean))

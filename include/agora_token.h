@@ -207,10 +207,11 @@ AGORA_API int agora_user_is_valid(struct agora_text user);
  */
 
 /*
- * What minting keeps between tokens: contexts of OpenSSL and zlib, a first key, random bytes.
- * About 300 KiB once used. NULL when there is no memory or OpenSSL lacks HMAC-SHA256. Make it after
- * fork: two processes that share one would hand out the same salts. The functions that take a
- * minter give AGORA_TOKEN_NO_MEMORY for NULL, so that one check at the end will do.
+ * What minting keeps between tokens: contexts of OpenSSL, a first key, random bytes, and once a
+ * token of more than some 350 characters was minted, zlib's stream. 10 KiB, and 270 more for that
+ * stream. NULL when there is no memory or OpenSSL lacks SHA-256. Make it after fork: two processes
+ * that share one would hand out the same salts. The functions that take a minter give
+ * AGORA_TOKEN_NO_MEMORY for NULL, so that one check at the end will do.
  */
 struct agora_minter;
 AGORA_API struct agora_minter *agora_minter_new(void);
@@ -224,13 +225,13 @@ AGORA_API enum agora_token_error agora_token_salt(struct agora_minter *minter, u
 /*
  * Writes the token and a NUL to out, and its length without the NUL to *length.
  *
- * Services are packed in ascending order of type and privileges and permissions in ascending order,
- * as Agora's builders do; services of one type keep the order in which they stand. Equal input
- * gives equal bytes, those of Agora's builders with stock zlib.
+ * Services are written in ascending order of type and privileges and permissions in ascending
+ * order, as Agora's builders do; services of one type keep the order in which they stand. Equal
+ * input gives equal bytes. Inflated, they are those of Agora's builders; compressors differ.
  *
- * Allocates only when the unpacked token exceeds 4 KiB, and frees that before it returns. On an
- * error out holds "" (where size > 0). AGORA_TOKEN_NO_ROOM sets *length to a size, without the NUL,
- * that is enough.
+ * What it allocates, OpenSSL's short-lived copies and for tokens of more than 4 KiB a buffer, is
+ * freed before it returns, but for the minter's stream. On an error out holds "" (where size > 0).
+ * AGORA_TOKEN_NO_ROOM sets *length to a size, without the NUL, that is enough.
  */
 AGORA_API enum agora_token_error agora_token_mint(struct agora_minter *minter,
                                                   const struct agora_token *token,
@@ -356,8 +357,8 @@ struct agora_token_006 {
 };
 
 /*
- * What agora_token_read found. Texts and lists point into the room that it was given, and for 006
- * the App ID into the token's text.
+ * What agora_token_read found. Texts and lists point into the buffer that it was given, and for
+ * 006 the App ID into the token's text.
  *
  * Of a service type, or of more than AGORA_PRIVILEGES_MAX privileges, that this library does not
  * know, nobody can tell the length. So reading stops there: `token` has what came before, `unread`
@@ -375,9 +376,9 @@ struct agora_reading {
 };
 
 /*
- * Takes a token apart, without judging its signature or its age. All that it unpacks goes into
- * room, so a small token that unpacks without end gives AGORA_TOKEN_NO_ROOM. AGORA_READ_ROOM bytes
- * are enough for every token but those with hundreds of services, privileges or RTM2 names.
+ * Takes a token apart, without judging its signature or its age. All that it inflates goes into
+ * buffer, so a small token that inflates without end gives AGORA_TOKEN_NO_ROOM. AGORA_READ_ROOM
+ * bytes are enough for every token but those with hundreds of services, privileges or RTM2 names.
  *
  * Strict: a text with white space, with something behind the end, or with a bit set that no
  * compressor sets is refused. So is a privilege, or a pair of RTM2 resource and permission, that
@@ -388,13 +389,13 @@ struct agora_reading {
  * zlib allocates about 40 KiB, which are freed before the function returns. On an error *out is all
  * zero.
  */
-AGORA_API enum agora_token_error agora_token_read(struct agora_text text, void *room,
-                                                  size_t room_size, struct agora_reading *out);
+AGORA_API enum agora_token_error agora_token_read(struct agora_text text, void *buffer, size_t size,
+                                                  struct agora_reading *out);
 
 /*
  * AGORA_TOKEN_OK if this certificate signed the token, AGORA_TOKEN_BAD_SIGNATURE if not; compares
- * in constant time. Says nothing of whether the token has ended. The room of the reading must still
- * be there. OpenSSL allocates, and frees before the function returns.
+ * in constant time. Says nothing of whether the token has ended. The buffer of the reading must
+ * still be there. OpenSSL allocates, and frees before the function returns.
  *
  * A token of version 006 gives AGORA_TOKEN_NEEDS_CHANNEL, as its signature covers a channel and a
  * user that it does not hold; agora_token_verify_006 takes them.

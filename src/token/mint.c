@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "agora_token.h"
-#include "token/packer.h"
+#include "token/deflate.h"
 #include "token/service.h"
 #include "token/signature.h"
 #include "token/wire.h"
@@ -15,7 +15,6 @@ static const char version[] = VERSION_007;
 enum {
     SIGNED_AT = 2 + SIGNATURE_LENGTH, /* string(signature) stands before the message */
     PAYLOAD_COMMON = 4096,
-    PACKED_COMMON = PAYLOAD_COMMON + PAYLOAD_COMMON / 4 + 64,
     SALT_LENGTH = 4,
     SALTS_KEPT = 64, /* getentropy costs nearly the same for its most, 256 bytes, as for 4 */
 };
@@ -25,18 +24,23 @@ static const size_t payload_max = 1u << 28;
 
 struct agora_minter {
     struct signer signer;
-    struct packer packer;
+    struct deflater deflater;
     size_t salts_left;
     uint8_t salts[SALTS_KEPT * SALT_LENGTH];
     uint8_t payload[PAYLOAD_COMMON];
-    uint8_t packed[PACKED_COMMON];
+    uint8_t compressed[DEFLATE_BOUND(PAYLOAD_COMMON)];
 };
 
 int agora_token_is_hex_id(struct agora_text text) {
+    static const uint8_t is_hex[UINT8_MAX + 1] = {
+        ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,
+        ['8'] = 1, ['9'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1,
+        ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1,
+    };
     if (text.length != AGORA_HEX_LENGTH)
         return 0;
     for (size_t i = 0; i < text.length; i++)
-        if (OPENSSL_hexchar2int((unsigned char)text.data[i]) < 0)
+        if (!is_hex[(uint8_t)text.data[i]])
             return 0;
     return 1;
 }
@@ -54,7 +58,7 @@ void agora_minter_free(struct agora_minter *minter) {
     if (!minter)
         return;
     signer_wipe(&minter->signer);
-    packer_free(&minter->packer);
+    deflate_free(&minter->deflater);
     OPENSSL_cleanse(minter, sizeof *minter);
     free(minter);
 }
@@ -99,21 +103,22 @@ static void write_message(const struct agora_token *token, struct wire_writer *w
                 service_write(&token->services[i], w);
 }
 
-/* Packs the payload and writes "007" and its base64 to out. */
+/* Compresses the payload and writes "007" and the base64 of that to out. */
 static enum agora_token_error encode(struct agora_minter *minter, const uint8_t *payload,
-                                     size_t payload_length, uint8_t *packed, char *out, size_t size,
-                                     size_t *length) {
-    size_t packed_length;
-    enum agora_token_error error = packer_pack(&minter->packer, payload, payload_length, packed,
-                                               packer_bound(payload_length), &packed_length);
+                                     size_t payload_length, uint8_t *compressed, char *out,
+                                     size_t size, size_t *length) {
+    size_t compressed_length;
+    enum agora_token_error error =
+        deflate_bytes(&minter->deflater, payload, payload_length, compressed,
+                      DEFLATE_BOUND(payload_length), &compressed_length);
     if (error)
         return error;
 
-    *length = VERSION_LENGTH + (packed_length + 2) / 3 * 4;
+    *length = VERSION_LENGTH + (compressed_length + 2) / 3 * 4;
     if (*length >= size)
         return AGORA_TOKEN_NO_ROOM;
     memcpy(out, version, VERSION_LENGTH);
-    EVP_EncodeBlock((unsigned char *)out + VERSION_LENGTH, packed, (int)packed_length);
+    EVP_EncodeBlock((unsigned char *)out + VERSION_LENGTH, compressed, (int)compressed_length);
     return AGORA_TOKEN_OK;
 }
 
@@ -138,12 +143,12 @@ enum agora_token_error agora_token_mint(struct agora_minter *minter,
     if (w.malformed || w.length > payload_max)
         return AGORA_TOKEN_TOO_LONG;
 
-    uint8_t *packed = minter->packed;
+    uint8_t *compressed = minter->compressed;
     if (w.length > w.size) {
-        large = malloc(w.length + packer_bound(w.length));
+        large = malloc(w.length + DEFLATE_BOUND(w.length));
         if (!large)
             return AGORA_TOKEN_NO_MEMORY;
-        packed = large + w.length;
+        compressed = large + w.length;
         w = (struct wire_writer){.data = large, .size = w.length, .length = SIGNED_AT};
         write_message(token, &w);
     }
@@ -152,7 +157,7 @@ enum agora_token_error agora_token_mint(struct agora_minter *minter,
     wire_put_count(&head, SIGNATURE_LENGTH);
     error = signer_sign(&minter->signer, app_certificate.data, token->issue_ts, token->salt,
                         w.data + SIGNED_AT, w.length - SIGNED_AT, w.data + head.length)
-                ? encode(minter, w.data, w.length, packed, out, size, length)
+                ? encode(minter, w.data, w.length, compressed, out, size, length)
                 : AGORA_TOKEN_CRYPTO;
     free(large);
     return error;

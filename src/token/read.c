@@ -1,11 +1,11 @@
 #include <string.h>
 
 #include "agora_token.h"
+#include "token/arena.h"
 #include "token/base64.h"
-#include "token/room.h"
+#include "token/inflate.h"
 #include "token/service.h"
 #include "token/signature.h"
-#include "token/unpacker.h"
 #include "token/wire.h"
 
 /* On the wire a service takes at least its type and a count of privileges. */
@@ -20,11 +20,11 @@ static bool read_signature(struct wire_reader *r, struct agora_reading *reading)
     return true;
 }
 
-static enum agora_token_error read_services(struct wire_reader *r, size_t count, struct room *room,
-                                            struct agora_reading *reading) {
+static enum agora_token_error read_services(struct wire_reader *r, size_t count,
+                                            struct arena *arena, struct agora_reading *reading) {
     if (count > r->left / SERVICE_SHORTEST)
         return AGORA_TOKEN_MALFORMED;
-    struct agora_service *services = room_take(room, count, sizeof *services);
+    struct agora_service *services = arena_take(arena, count, sizeof *services);
     if (!services)
         return AGORA_TOKEN_NO_ROOM;
 
@@ -32,7 +32,7 @@ static enum agora_token_error read_services(struct wire_reader *r, size_t count,
     token->services = services;
     while (token->service_count < count) {
         struct agora_service *service = &services[token->service_count];
-        enum agora_token_error error = service_read(r, room, service);
+        enum agora_token_error error = service_read(r, arena, service);
         if (error == AGORA_TOKEN_BAD_SERVICE) {
             reading->unread_type = service->type;
             break;
@@ -45,7 +45,7 @@ static enum agora_token_error read_services(struct wire_reader *r, size_t count,
     return AGORA_TOKEN_OK;
 }
 
-static enum agora_token_error read_message(struct wire_reader *r, struct room *room,
+static enum agora_token_error read_message(struct wire_reader *r, struct arena *arena,
                                            struct agora_reading *reading) {
     struct agora_token *token = &reading->token;
     reading->message = (struct agora_text){(const char *)r->data, r->left};
@@ -58,35 +58,35 @@ static enum agora_token_error read_message(struct wire_reader *r, struct room *r
         return AGORA_TOKEN_MALFORMED;
     if (!agora_token_is_hex_id(token->app_id))
         return AGORA_TOKEN_BAD_APP_ID;
-    return read_services(r, count, room, reading);
+    return read_services(r, count, arena, reading);
 }
 
-/* The packed form stands at the end of the room while it is unpacked to the beginning, and then
- * gives way to the lists. */
-static enum agora_token_error read_007(struct agora_text encoded, struct room room,
+/* The compressed form stands at the end of the arena while it is inflated to the beginning, and is
+ * then overwritten by the lists. */
+static enum agora_token_error read_007(struct agora_text encoded, struct arena arena,
                                        struct agora_reading *reading) {
-    size_t packed_bound = base64_bound(encoded.length);
-    if (packed_bound >= room.left)
+    size_t bound = base64_bound(encoded.length);
+    if (bound >= arena.left)
         return AGORA_TOKEN_NO_ROOM;
-    size_t packed_length;
+    size_t compressed_length;
     size_t length;
-    uint8_t *packed = room.data + room.left - packed_bound;
-    if (!base64_decode(encoded, packed, &packed_length))
+    uint8_t *compressed = arena.data + arena.left - bound;
+    if (!base64_decode(encoded, compressed, &compressed_length))
         return AGORA_TOKEN_BAD_BASE64;
     enum agora_token_error error =
-        unpack(packed, packed_length, room.data, room.left - packed_bound, &length);
+        inflate_bytes(compressed, compressed_length, arena.data, arena.left - bound, &length);
     if (error)
         return error;
 
-    struct wire_reader r = {.data = room.data, .left = length};
-    room.data += length;
-    room.left -= length;
-    return read_signature(&r, reading) ? read_message(&r, &room, reading) : AGORA_TOKEN_MALFORMED;
+    struct wire_reader r = {.data = arena.data, .left = length};
+    arena.data += length;
+    arena.left -= length;
+    return read_signature(&r, reading) ? read_message(&r, &arena, reading) : AGORA_TOKEN_MALFORMED;
 }
 
 /* 006: the App ID, then the base64 of string(signature) u32(crc) u32(crc) string(message), with
  * message = u32(salt) u32(ts) u16(n) { u16(privilege) u32(expire) }... Nothing is compressed. */
-static enum agora_token_error read_006(struct agora_text text, struct room room,
+static enum agora_token_error read_006(struct agora_text text, struct arena arena,
                                        struct agora_reading *reading) {
     struct agora_token_006 *old = &reading->old;
     if (text.length < AGORA_HEX_LENGTH)
@@ -96,10 +96,10 @@ static enum agora_token_error read_006(struct agora_text text, struct room room,
         return AGORA_TOKEN_BAD_APP_ID;
 
     struct agora_text encoded = {text.data + AGORA_HEX_LENGTH, text.length - AGORA_HEX_LENGTH};
-    struct wire_reader r = {.data = room.data};
-    if (base64_bound(encoded.length) > room.left)
+    struct wire_reader r = {.data = arena.data};
+    if (base64_bound(encoded.length) > arena.left)
         return AGORA_TOKEN_NO_ROOM;
-    if (!base64_decode(encoded, room.data, &r.left))
+    if (!base64_decode(encoded, arena.data, &r.left))
         return AGORA_TOKEN_BAD_BASE64;
     if (!read_signature(&r, reading))
         return AGORA_TOKEN_MALFORMED;
@@ -126,14 +126,14 @@ static enum agora_token_error read_006(struct agora_text text, struct room room,
 static const struct {
     char text[VERSION_LENGTH + 1];
     int number;
-    enum agora_token_error (*read)(struct agora_text text, struct room room,
+    enum agora_token_error (*read)(struct agora_text text, struct arena arena,
                                    struct agora_reading *reading);
 } versions[] = {
     {VERSION_007, 7, read_007},
     {VERSION_006, 6, read_006},
 };
 
-enum agora_token_error agora_token_read(struct agora_text text, void *room, size_t room_size,
+enum agora_token_error agora_token_read(struct agora_text text, void *buffer, size_t size,
                                         struct agora_reading *out) {
     enum agora_token_error error = AGORA_TOKEN_BAD_VERSION;
     *out = (struct agora_reading){0};
@@ -143,7 +143,7 @@ enum agora_token_error agora_token_read(struct agora_text text, void *room, size
             continue;
         struct agora_text rest = {text.data + VERSION_LENGTH, text.length - VERSION_LENGTH};
         out->version = versions[i].number;
-        error = versions[i].read(rest, (struct room){room, room_size}, out);
+        error = versions[i].read(rest, (struct arena){buffer, size}, out);
     }
     if (error)
         *out = (struct agora_reading){0};

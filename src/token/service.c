@@ -28,7 +28,7 @@ static bool has_privilege_twice(const struct agora_service *service) {
     return false;
 }
 
-/* Resource and permission as one number, in the order in which they are packed. */
+/* Resource and permission as one number, in the order in which they are written. */
 static uint32_t rank(const struct agora_rtm2_permission *p) {
     return (uint32_t)p->resource << 16 | p->permission;
 }
@@ -184,7 +184,7 @@ static struct extent walk_permissions(struct wire_reader *r,
     return at;
 }
 
-static enum agora_token_error read_permissions(struct wire_reader *r, struct room *room,
+static enum agora_token_error read_permissions(struct wire_reader *r, struct arena *arena,
                                                struct agora_service *service) {
     struct wire_reader ahead = *r;
     struct extent extent = walk_permissions(&ahead, NULL, NULL);
@@ -192,8 +192,8 @@ static enum agora_token_error read_permissions(struct wire_reader *r, struct roo
         return AGORA_TOKEN_MALFORMED;
 
     struct agora_rtm2_permission *permissions =
-        room_take(room, extent.permissions, sizeof *permissions);
-    struct agora_text *names = room_take(room, extent.names, sizeof *names);
+        arena_take(arena, extent.permissions, sizeof *permissions);
+    struct agora_text *names = arena_take(arena, extent.names, sizeof *names);
     if (!permissions || !names)
         return AGORA_TOKEN_NO_ROOM;
     walk_permissions(r, permissions, names);
@@ -202,7 +202,7 @@ static enum agora_token_error read_permissions(struct wire_reader *r, struct roo
     return AGORA_TOKEN_OK;
 }
 
-static enum agora_token_error read_fields(struct wire_reader *r, struct room *room,
+static enum agora_token_error read_fields(struct wire_reader *r, struct arena *arena,
                                           struct agora_service *service) {
     enum agora_token_error error = AGORA_TOKEN_OK;
     for (const enum service_field *field = service_fields(service->type); *field; field++) {
@@ -217,7 +217,7 @@ static enum agora_token_error read_fields(struct wire_reader *r, struct room *ro
             service->role = (int16_t)wire_get_u16(r);
             break;
         case FIELD_PERMISSIONS:
-            error = read_permissions(r, room, service);
+            error = read_permissions(r, arena, service);
             break;
         case FIELD_END:
             break;
@@ -226,7 +226,7 @@ static enum agora_token_error read_fields(struct wire_reader *r, struct room *ro
     return error;
 }
 
-enum agora_token_error service_read(struct wire_reader *r, struct room *room,
+enum agora_token_error service_read(struct wire_reader *r, struct arena *arena,
                                     struct agora_service *service) {
     struct wire_reader start = *r;
     *service = (struct agora_service){.type = wire_get_u16(r)};
@@ -236,7 +236,7 @@ enum agora_token_error service_read(struct wire_reader *r, struct room *room,
         return AGORA_TOKEN_BAD_SERVICE;
     }
 
-    enum agora_token_error error = known ? read_fields(r, room, service) : AGORA_TOKEN_MALFORMED;
+    enum agora_token_error error = known ? read_fields(r, arena, service) : AGORA_TOKEN_MALFORMED;
     if (!error && (r->failed || service_check(service) != AGORA_TOKEN_OK))
         error = AGORA_TOKEN_MALFORMED;
     return error;

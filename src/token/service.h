@@ -3,7 +3,7 @@
 #define TOKEN_SERVICE_H
 
 #include "agora_token.h"
-#include "token/room.h"
+#include "token/arena.h"
 #include "token/wire.h"
 
 enum {
@@ -29,11 +29,11 @@ enum agora_token_error service_check(const struct agora_service *service);
 void service_write(const struct agora_service *service, struct wire_writer *w);
 
 /*
- * Reads one service, its lists into the room. AGORA_TOKEN_BAD_SERVICE when nobody can tell where it
- * ends: the type or so many privileges are not known; the reader then stands where the service
+ * Reads one service, its lists into the arena. AGORA_TOKEN_BAD_SERVICE when nobody can tell where
+ * it ends: the type or so many privileges are not known; the reader then stands where the service
  * begins. AGORA_TOKEN_MALFORMED when it can't be, AGORA_TOKEN_NO_ROOM.
  */
-enum agora_token_error service_read(struct wire_reader *r, struct room *room,
+enum agora_token_error service_read(struct wire_reader *r, struct arena *arena,
                                     struct agora_service *service);
 
 #endif

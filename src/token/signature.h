@@ -13,7 +13,8 @@ enum { SIGNATURE_LENGTH = AGORA_SIGNATURE_LENGTH };
 
 /* k1 depends on the second and the certificate alone, so all tokens of a second share it. */
 struct signer {
-    EVP_MAC_CTX *mac;
+    EVP_MD_CTX *initial; /* of SHA-256; a copy costs less than another start */
+    EVP_MD_CTX *running;
     bool k1_known;
     uint32_t k1_issue_ts;
     char k1_certificate[AGORA_HEX_LENGTH];
@@ -28,9 +29,8 @@ bool signer_sign(struct signer *signer, const char certificate[static AGORA_HEX_
                  uint32_t issue_ts, uint32_t salt, const uint8_t *message, size_t length,
                  uint8_t signature[static SIGNATURE_LENGTH]);
 
-/* One HMAC over all parts with the certificate itself as key, as version 006 has it. */
-bool signer_sign_parts(struct signer *signer, struct agora_text certificate,
-                       const struct agora_text *parts, size_t count,
-                       uint8_t signature[static SIGNATURE_LENGTH]);
+/* One HMAC over all parts. The key is no longer than 64 bytes. */
+bool signer_hmac(struct signer *signer, struct agora_text key, const struct agora_text *parts,
+                 size_t count, uint8_t out[static SIGNATURE_LENGTH]);
 
 #endif

@@ -44,9 +44,8 @@ enum agora_token_error agora_token_verify_006(const struct agora_reading *readin
     const struct agora_text parts[] = {reading->old.app_id, channel, user, reading->message};
     struct signer signer = {0};
     uint8_t expected[SIGNATURE_LENGTH];
-    bool signed_ =
-        signer_init(&signer) && signer_sign_parts(&signer, app_certificate, parts,
-                                                  sizeof parts / sizeof parts[0], expected);
+    bool signed_ = signer_init(&signer) && signer_hmac(&signer, app_certificate, parts,
+                                                       sizeof parts / sizeof parts[0], expected);
     signer_wipe(&signer);
     enum agora_token_error error = compare(signed_, expected, reading);
     OPENSSL_cleanse(expected, sizeof expected);

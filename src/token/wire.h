@@ -15,7 +15,7 @@ enum { VERSION_LENGTH = 3 };
 
 /*
  * Writes into a block of a fixed size, and goes on counting past its end: after the last write,
- * length <= size tells whether everything went in, and length how much room it takes. `malformed`
+ * length <= size tells whether everything went in, and length how many bytes it takes. `malformed`
  * is set by a string or a count that 16 bits can't hold.
  */
 struct wire_writer {

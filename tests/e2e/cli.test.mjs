@@ -99,7 +99,7 @@ describe('encode and decode', () => {
     for (const vector of vectors) {
         it(`vector: ${vector.name}`, async () => {
             const minted = await good(['encode'], { input: JSON.stringify(vector), env: {} });
-            assert.equal(minted, `${vector.token}\n`);
+            assertSameToken(minted, vector.token);
             const decoded = await good(['decode', '--json', vector.token], { env: {} });
             const parts = JSON.parse(decoded);
             for (const key of ['app_id', 'issue_ts', 'expire', 'salt']) {
@@ -343,7 +343,7 @@ describe('verify', () => {
     });
 });
 
-describe('recipes, against the builders of Agora', () => {
+describe('token commands, against the builders of Agora', () => {
     const { RtcTokenBuilder, Role } = rtc;
     const everybody = [APP_ID, CERTIFICATE, 'lecture'];
     const apaasRoom = () => {

@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PAYLOAD_MAX = 16384, TOKEN_SIZE = 4 * PAYLOAD_MAX, ROOM_SIZE = 1 << 20 };
+enum { PAYLOAD_MAX = 16384, TOKEN_SIZE = 4 * PAYLOAD_MAX, BUFFER_SIZE = 1 << 20 };
 
 static const char certificate[] = "5CFd2fd1755d40ecb72977518be15d3b";
 
@@ -42,13 +42,14 @@ static void mint(struct agora_minter *minter, const struct agora_token *token,
 static void check_again(struct agora_minter *minter, const struct agora_reading *reading) {
     static char first[TOKEN_SIZE];
     static char again[TOKEN_SIZE];
-    static unsigned char room[ROOM_SIZE];
+    static unsigned char buffer[BUFFER_SIZE];
     struct agora_reading second;
     struct description description;
     char complaint[DESCRIPTION_ERROR_MAX];
 
     mint(minter, &reading->token, first);
-    expect(agora_token_read(agora_text_of(first), room, sizeof room, &second) == AGORA_TOKEN_OK);
+    expect(agora_token_read(agora_text_of(first), buffer, sizeof buffer, &second) ==
+           AGORA_TOKEN_OK);
     expect(agora_token_verify(&second, agora_text_of(certificate)) == AGORA_TOKEN_OK);
     mint(minter, &second.token, again);
     expect(strcmp(first, again) == 0);
@@ -68,7 +69,7 @@ static void check_again(struct agora_minter *minter, const struct agora_reading 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct agora_minter *minter;
     static char text[TOKEN_SIZE];
-    static unsigned char room[ROOM_SIZE];
+    static unsigned char buffer[BUFFER_SIZE];
     struct agora_reading reading;
     if (!minter)
         expect((minter = agora_minter_new()) != NULL);
@@ -78,9 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct agora_text token = {(const char *)data, size};
     if (size < 3 || (memcmp(data, "007", 3) != 0 && memcmp(data, "006", 3) != 0))
         token = pack(data, size, text);
-    /* Small as well, for the edge of the room. */
-    (void)agora_token_read(token, room, size, &reading);
-    if (agora_token_read(token, room, sizeof room, &reading) != AGORA_TOKEN_OK)
+    /* Small as well, for the edge of the buffer. */
+    (void)agora_token_read(token, buffer, size, &reading);
+    if (agora_token_read(token, buffer, sizeof buffer, &reading) != AGORA_TOKEN_OK)
         return 0;
 
     (void)agora_token_verify(&reading, agora_text_of(certificate));

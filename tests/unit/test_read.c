@@ -20,7 +20,7 @@ static const char token_006[] =
 static const char channel_006[] = "7d72365eb983485397e3e3f9d460bdda";
 static const char user_006[] = "2882341273";
 
-static unsigned char room[1 << 20];
+static unsigned char buffer[1 << 20];
 static char made[1 << 20];
 
 /* Hostile tokens are made by hand: a message, a signature, zlib's compress and base64. */
@@ -69,7 +69,7 @@ static struct agora_text sign_and_pack(struct wire_writer *w) {
 }
 
 static enum agora_token_error read_into(struct agora_text token, struct agora_reading *reading) {
-    return agora_token_read(token, room, sizeof room, reading);
+    return agora_token_read(token, buffer, sizeof buffer, reading);
 }
 
 static enum agora_token_error judge(struct agora_text token) {
@@ -372,8 +372,9 @@ static void test_unpacks_without_end(void **state) {
     struct agora_text token = pack(zeros, sizeof zeros);
     struct agora_reading reading;
     assert_true(token.length < 2000);
-    assert_int_equal(agora_token_read(token, room, AGORA_READ_ROOM, &reading), AGORA_TOKEN_NO_ROOM);
-    assert_int_equal(agora_token_read(token, room, sizeof room, &reading), AGORA_TOKEN_NO_ROOM);
+    assert_int_equal(agora_token_read(token, buffer, AGORA_READ_ROOM, &reading),
+                     AGORA_TOKEN_NO_ROOM);
+    assert_int_equal(agora_token_read(token, buffer, sizeof buffer, &reading), AGORA_TOKEN_NO_ROOM);
     assert_int_equal(agora_token_read(token, NULL, 0, &reading), AGORA_TOKEN_NO_ROOM);
 }
 
@@ -454,7 +455,7 @@ static void test_malformed_messages(void **state) {
 }
 
 /* Resources without permissions grant nothing and are left out; lists that look large are walked
- * before room is taken for them. */
+ * before memory is taken for them. */
 static void test_permission_lists(void **state) {
     (void)state;
     enum { NAMES = 1000 };
@@ -482,7 +483,7 @@ static void test_permission_lists(void **state) {
     assert_int_equal(service->permissions->permission, AGORA_RTM2_WRITE);
     assert_int_equal(service->permissions->name_count, NAMES);
     assert_text(service->permissions->names[NAMES - 1], text("last"));
-    assert_int_equal(agora_token_read(token, room, 8192, &reading), AGORA_TOKEN_NO_ROOM);
+    assert_int_equal(agora_token_read(token, buffer, 8192, &reading), AGORA_TOKEN_NO_ROOM);
 
     payload[w.length - 4 - 2]++; /* the last name's length */
     assert_int_equal(judge(pack(payload, w.length)), AGORA_TOKEN_MALFORMED);
@@ -572,7 +573,7 @@ static void test_006(void **state) {
         AGORA_TOKEN_BAD_CERTIFICATE);
 
     struct agora_text token = text(token_006);
-    assert_int_equal(agora_token_read(token, room, 16, &reading), AGORA_TOKEN_NO_ROOM);
+    assert_int_equal(agora_token_read(token, buffer, 16, &reading), AGORA_TOKEN_NO_ROOM);
     while (token.length-- > 0)
         assert_int_not_equal(read_into(token, &reading), AGORA_TOKEN_OK);
 }

@@ -1,9 +1,11 @@
-/* tests/vectors/access_token2.json, as the library's structures in fixed room. */
+/* tests/vectors/access_token2.json, as the library's structures in arrays of fixed sizes. */
 #ifndef VECTORS_H
 #define VECTORS_H
 
 #include <json-c/json.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "unit.h"
 
@@ -94,6 +96,31 @@ static inline void read_vector(struct json_object *json, struct vector *v) {
     v->token.services = v->services;
     for (size_t i = 0; i < v->token.service_count; i++)
         read_service(json_object_array_get_idx(services, i), v, &v->services[i]);
+}
+
+/* What a token of version 007 holds, as stock zlib inflates it. Returns its length. */
+static inline size_t payload_of(const char *token, uint8_t *out, size_t size) {
+    size_t length = strlen(token) - 3;
+    uint8_t *compressed = malloc(length);
+    assert_memory_equal(token, "007", 3);
+    int decoded = EVP_DecodeBlock(compressed, (const unsigned char *)token + 3, (int)length);
+    assert_true(decoded > 0);
+    size_t padding = strcspn(token + 3, "=") < length ? strlen(strchr(token, '=')) : 0;
+    uLongf written = size;
+    assert_int_equal(uncompress(out, &written, compressed, (uLong)decoded - padding), Z_OK);
+    free(compressed);
+    return written;
+}
+
+/* The payload, which the signature is a part of; each compressor has bytes of its own for it. */
+static inline void assert_token_of(struct json_object *vector, const char *token) {
+    uint8_t payload[1024];
+    char hex[2 * sizeof payload + 1];
+    size_t length = payload_of(token, payload, sizeof payload);
+    for (size_t i = 0; i < length; i++)
+        snprintf(hex + 2 * i, 3, "%02x", payload[i]);
+    if (!text_equals(text_of(vector, "payload_hex"), hex))
+        fail_msg("%s: %s", text_of(vector, "name").data, hex);
 }
 
 /* To be given to json_object_put. */

@@ -16,7 +16,7 @@ int main() {
     token.services = services;
     token.service_count = 2;
 
-    std::vector<char> text(1024), room(AGORA_READ_ROOM);
+    std::vector<char> text(1024), buffer(AGORA_READ_ROOM);
     std::size_t length = 0;
     agora_reading reading;
     agora_minter *minter = agora_minter_new();
@@ -24,7 +24,7 @@ int main() {
     if (!error)
         error = agora_token_mint(minter, &token, certificate, text.data(), text.size(), &length);
     if (!error)
-        error = agora_token_read({text.data(), length}, room.data(), room.size(), &reading);
+        error = agora_token_read({text.data(), length}, buffer.data(), buffer.size(), &reading);
     if (!error)
         error = agora_token_verify(&reading, certificate);
     agora_minter_free(minter);

@@ -1,4 +1,4 @@
-#include "token/unpacker.h"
+#include "token/inflate.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -15,14 +15,14 @@ static bool has_stray_bits(const z_stream *stream) {
            stream->next_in[-1] >> (8 - unused) != 0;
 }
 
-static enum agora_token_error unpack_blocks(z_stream *stream) {
+static enum agora_token_error inflate_blocks(z_stream *stream) {
     for (;;) {
         int status = inflate(stream, Z_BLOCK);
         if (status == Z_STREAM_END)
             return stream->avail_in == 0 ? AGORA_TOKEN_OK : AGORA_TOKEN_BAD_ZLIB;
         if (status == Z_MEM_ERROR)
             return AGORA_TOKEN_NO_MEMORY;
-        /* No progress: for lack of room, or else of input. */
+        /* No progress: for lack of output space, or else of input. */
         if (status == Z_BUF_ERROR)
             return stream->avail_in > 0 ? AGORA_TOKEN_NO_ROOM : AGORA_TOKEN_BAD_ZLIB;
         if (status != Z_OK || has_stray_bits(stream))
@@ -30,8 +30,8 @@ static enum agora_token_error unpack_blocks(z_stream *stream) {
     }
 }
 
-enum agora_token_error unpack(const uint8_t *in, size_t length, uint8_t *out, size_t size,
-                              size_t *unpacked) {
+enum agora_token_error inflate_bytes(const uint8_t *in, size_t length, uint8_t *out, size_t size,
+                                     size_t *written) {
     z_stream stream = {
         .next_in = (z_const Bytef *)in,
         .avail_in = (uInt)length,
@@ -43,8 +43,8 @@ enum agora_token_error unpack(const uint8_t *in, size_t length, uint8_t *out, si
     if (inflateInit(&stream) != Z_OK)
         return AGORA_TOKEN_NO_MEMORY;
 
-    enum agora_token_error error = unpack_blocks(&stream);
-    *unpacked = (size_t)(stream.next_out - out);
+    enum agora_token_error error = inflate_blocks(&stream);
+    *written = (size_t)(stream.next_out - out);
     (void)inflateEnd(&stream);
     return error;
 }
