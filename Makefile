@@ -108,7 +108,7 @@ $(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.
 
 $(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc free \
 	deflateInit2_ inflateInit_)
-$(B)/tests/unit/test_worker: LDFLAGS += -Wl,--wrap=epoll_ctl
+$(B)/tests/unit/test_worker: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,epoll_ctl getaddrinfo freeaddrinfo)
 
 # Unit tests look into the library, hence its objects.
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libservice.a $(call objects,$(TOKEN))
