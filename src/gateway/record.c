@@ -45,6 +45,14 @@ static size_t record_length(const uint8_t *record) {
     return HEADER_LENGTH + content_length(record) + record[PADDING_LENGTH];
 }
 
+/*
+ * libfcgi would skip records of other requests, answer management records in the midst of one, take
+ * the content of FCGI_ABORT_REQUEST for records, and the padding of FCGI_BEGIN_REQUEST and of the
+ * empty FCGI_PARAMS too. So that it sees only what is checked here, a request is held to the order
+ * in which web servers send it: FCGI_BEGIN_REQUEST, FCGI_PARAMS to an empty one, FCGI_STDIN to an
+ * empty one, all of one ID. Those two have no padding. A request that is aborted libfcgi does not
+ * see at all.
+ */
 static enum record_kind begin(struct record_reader *reader, const uint8_t *record) {
     uint8_t type = record[TYPE];
     reader->id = big_endian(record + REQUEST_ID);
@@ -54,7 +62,8 @@ static enum record_kind begin(struct record_reader *reader, const uint8_t *recor
         return RECORD_LATE;
     if (reader->id == reader->refused_id && (type == PARAMS || type == STDIN || type == DATA))
         return RECORD_LATE;
-    if (type != BEGIN_REQUEST || content_length(record) != BEGIN_REQUEST_LENGTH)
+    if (type != BEGIN_REQUEST || content_length(record) != BEGIN_REQUEST_LENGTH ||
+        record[PADDING_LENGTH] > 0)
         return RECORD_BROKEN;
 
     reader->keep_connection = record[FLAGS] & KEEP_CONN;
@@ -67,13 +76,7 @@ static enum record_kind begin(struct record_reader *reader, const uint8_t *recor
     return RECORD_PARTIAL;
 }
 
-/*
- * libfcgi would skip records of other requests, answer management records in the midst of one, and
- * take the content of FCGI_ABORT_REQUEST for records. So that it sees only what is checked here, a
- * request is held to the order in which web servers send it: FCGI_BEGIN_REQUEST, FCGI_PARAMS to an
- * empty one, FCGI_STDIN to an empty one, all of one ID. One that is aborted it does not see at all.
- * data: the records of the request, up to this one.
- */
+/* data: the records of the request, up to this one. */
 static enum record_kind proceed(struct record_reader *reader, const uint8_t *record,
                                 const uint8_t *data) {
     if (big_endian(record + REQUEST_ID) != reader->id)
@@ -87,7 +90,9 @@ static enum record_kind proceed(struct record_reader *reader, const uint8_t *rec
     if (reader->phase == AT_STDIN)
         return RECORD_REQUEST;
     reader->phase = AT_STDIN;
-    return record_parameters_are_sound(data, reader->length) ? RECORD_PARTIAL : RECORD_BROKEN;
+    bool is_sound =
+        record[PADDING_LENGTH] == 0 && record_parameters_are_sound(data, reader->length);
+    return is_sound ? RECORD_PARTIAL : RECORD_BROKEN;
 }
 
 enum record_kind record_next(struct record_reader *reader, const uint8_t *data, size_t length) {

@@ -67,7 +67,8 @@ static void test_byte_by_byte(void **state) {
     }
 }
 
-/* Records that libfcgi would skip, or answer in the midst of a request, make it broken. */
+/* Records that libfcgi would skip, or answer in the midst of a request, make it broken, and so does
+ * padding that it would take for records. */
 static void test_record_order(void **state) {
     (void)state;
     enum {
@@ -83,20 +84,26 @@ static void test_record_order(void **state) {
         FULL_ABORT,
         FOREIGN_ABORT,
         SHORT_BEGIN,
+        PADDED_BEGIN,
+        PADDED_END,
+        PADDED_LAST,
     };
-    static const uint8_t records[][16] = {
+    static const uint8_t records[][20] = {
         [BEGIN] = {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1},
         [ONE] = {1, 4, 0, 1, 0, 8, 0, 0, 1, 5, 'a'},
-        [END] = {1, 4, 0, 1, 0, 0, 8},
+        [END] = {1, 4, 0, 1},
         [BODY] = {1, 5, 0, 1, 0, 8},
-        [LAST] = {1, 5, 0, 1, 0, 0, 8},
+        [LAST] = {1, 5, 0, 1},
         [OTHER] = {1, 4, 0, 2, 0, 8, 0, 0, 1, 5, 'a'},
         [MANAGEMENT] = {1, 9, 0, 0, 0, 8},
         [FOREIGN_END] = {1, 5, 0, 2, 0, 0, 8},
         [ABORT] = {1, 2, 0, 1, 0, 0, 8},
         [FULL_ABORT] = {1, 2, 0, 1, 0, 8, 0, 0, 1, 9, 0, 0, 0, 8},
         [FOREIGN_ABORT] = {1, 2, 0, 2, 0, 0, 8},
-        [SHORT_BEGIN] = {1, 1, 0, 1, 0, 7, 1, 0, 0, 1, 1},
+        [SHORT_BEGIN] = {1, 1, 0, 1, 0, 7, 0, 0, 0, 1, 1},
+        [PADDED_BEGIN] = {1, 1, 0, 1, 0, 8, 4, 0, 0, 1, 1},
+        [PADDED_END] = {1, 4, 0, 1, 0, 0, 8, 0, 1, 9},
+        [PADDED_LAST] = {1, 5, 0, 1, 0, 0, 8},
     };
     static const struct {
         int order[8];
@@ -105,6 +112,9 @@ static void test_record_order(void **state) {
     } cases[] = {
         {{BEGIN, ONE, END, BODY, LAST}, 5, RECORD_REQUEST},
         {{BEGIN, END, LAST}, 3, RECORD_REQUEST},
+        {{BEGIN, END, PADDED_LAST}, 3, RECORD_REQUEST},
+        {{PADDED_BEGIN}, 1, RECORD_BROKEN},
+        {{BEGIN, PADDED_END}, 2, RECORD_BROKEN},
         {{BEGIN, ONE, ONE, END, BODY, BODY, LAST}, 7, RECORD_REQUEST},
         {{BEGIN, ABORT}, 2, RECORD_ABORTED},
         {{BEGIN, FULL_ABORT}, 2, RECORD_ABORTED},
@@ -128,9 +138,13 @@ static void test_record_order(void **state) {
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint8_t data[sizeof records];
-        for (size_t k = 0; k < cases[i].count; k++)
-            memcpy(data + 16 * k, records[cases[i].order[k]], 16);
-        expect_record(data, 16 * cases[i].count, cases[i].kind, 16 * cases[i].count);
+        size_t length = 0;
+        for (size_t k = 0; k < cases[i].count; k++) {
+            const uint8_t *record = records[cases[i].order[k]];
+            memcpy(data + length, record, sizeof records[0]);
+            length += 8U + record[5] + record[6];
+        }
+        expect_record(data, length, cases[i].kind, length);
     }
 }
 
