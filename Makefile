@@ -112,7 +112,7 @@ $(B)/tests/unit/test_api: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc callo
 	$(addprefix json_object_,object_add array_add to_json_string new_object new_array new_string_len \
 	new_int64 new_uint64 new_double_s new_boolean))
 $(B)/tests/unit/test_settings: LDFLAGS += -Wl,--wrap=free
-$(B)/tests/unit/test_worker: LDFLAGS += -Wl,--wrap=epoll_ctl
+$(B)/tests/unit/test_worker: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,epoll_ctl getaddrinfo freeaddrinfo)
 
 # Unit tests look into the library, hence its objects.
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libservice.a $(call objects,$(TOKEN))

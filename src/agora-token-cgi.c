@@ -6,6 +6,7 @@
 #include "log.h"
 
 int main(void) {
+    gateway_start();
     char error[SETTINGS_ERROR_MAX];
     struct settings *settings = settings_load(settings_cgi_file(), error);
     if (!settings) {

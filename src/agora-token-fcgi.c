@@ -68,7 +68,7 @@ static bool is_cgi(void) {
     return getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD");
 }
 
-/* Takes over the caller's hold of the settings. */
+/* Takes over the caller's reference to the settings. */
 static int serve_fastcgi(struct settings *settings, struct listener *listener,
                          const char *address) {
     char error[LISTENER_ERROR_MAX];
@@ -86,6 +86,7 @@ static int serve_fastcgi(struct settings *settings, struct listener *listener,
 
 int main(int argc, char **argv) {
     occupy_standard_descriptors();
+    gateway_start();
     const char *address = NULL;
     bool check = false;
     /* A web server passes a query without = as arguments (RFC 3875, section 4.4), and strangers

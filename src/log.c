@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,31 +43,31 @@ bool log_enabled(enum log_level level) {
     return level <= most_verbose;
 }
 
-static size_t write_head(char *line, size_t room, enum log_level level) {
+static size_t write_head(char *line, size_t size, enum log_level level) {
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
-    size_t length = strftime(line, room, "%Y-%m-%dT%H:%M:%SZ ", &utc);
-    return length + (size_t)snprintf(line + length, room - length, "%s: ", names[level]);
+    size_t length = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &utc);
+    return length + (size_t)snprintf(line + length, size - length, "%s: ", names[level]);
 }
 
 /* The log as it is written: one line at a time, and never waiting for whoever reads it. */
 static struct {
-    pthread_mutex_t turn;
-    bool is_open;
-    int fd;
+    pthread_mutex_t mutex;
+    int fd; /* what log_open opened, else -1 */
     unsigned long lost;
     char rest[LINE_MAX_LENGTH]; /* of a line of which only a part was taken */
     size_t rest_length;
-} log_ = {.turn = PTHREAD_MUTEX_INITIALIZER};
+} log_ = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
-/* A pipe or a terminal that is full would have us wait, unless we say otherwise; but that is said
- * to all who have it from the same open(2), so this opens it again. */
-static int open_unwaiting(void) {
+/* A write to a pipe or a terminal that is full waits, unless O_NONBLOCK is set. That would be set
+ * for every process which has it from the same open(2), so this opens it again. */
+void log_open(void) {
     struct stat status;
-    if (fstat(STDERR_FILENO, &status) != 0 || S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode))
-        return -1;
-    return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fstat(STDERR_FILENO, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISSOCK(status.st_mode))
+        log_.fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    /* A file that may not grow is a log that takes no more. */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 /* How many bytes were taken, -1 for none. */
@@ -74,16 +75,13 @@ static ssize_t put_some(const char *data, size_t length) {
     ssize_t sent = send(STDERR_FILENO, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0 || errno != ENOTSOCK)
         return sent;
-    if (!log_.is_open)
-        log_.fd = open_unwaiting();
-    log_.is_open = true;
     if (log_.fd >= 0)
         return write(log_.fd, data, length);
-    /* A file, or a pipe that only another user may open. What has room for one byte takes a line:
-     * a pipe does, up to PIPE_BUF. */
-    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return poll(&room, 1, 0) == 1 && room.revents & POLLOUT ? write(STDERR_FILENO, data, length)
-                                                            : -1;
+    /* A file, or a pipe that only another user may open. A pipe that is writable takes a whole
+     * line: it has PIPE_BUF bytes free. */
+    struct pollfd standard_error = {.fd = STDERR_FILENO, .events = POLLOUT};
+    bool is_writable = poll(&standard_error, 1, 0) == 1 && standard_error.revents & POLLOUT;
+    return is_writable ? write(STDERR_FILENO, data, length) : -1;
 }
 
 static bool put_rest(void) {
@@ -104,20 +102,20 @@ static bool put(const char *line, size_t length) {
     return true;
 }
 
-/* Lines that are lost are counted, which is told when there is room again. */
-static void put_in_turn(const char *line, size_t length) {
-    pthread_mutex_lock(&log_.turn);
+/* Lines that are lost are counted, and the next line that can be written tells how many. */
+static void put_or_count(const char *line, size_t length) {
+    pthread_mutex_lock(&log_.mutex);
     if (log_.lost > 0) {
-        char confession[LINE_MAX_LENGTH];
-        size_t head = write_head(confession, sizeof confession, LOG_WARNING);
-        int rest = snprintf(confession + head, sizeof confession - head,
+        char notice[LINE_MAX_LENGTH];
+        size_t head = write_head(notice, sizeof notice, LOG_WARNING);
+        int rest = snprintf(notice + head, sizeof notice - head,
                             "%lu lines were lost here, as nobody read them\n", log_.lost);
-        if (put(confession, head + (size_t)rest))
+        if (put(notice, head + (size_t)rest))
             log_.lost = 0;
     }
     if (log_.lost > 0 || !put(line, length))
         log_.lost++;
-    pthread_mutex_unlock(&log_.turn);
+    pthread_mutex_unlock(&log_.mutex);
 }
 
 void log_line(enum log_level level, const char *format, ...) {
@@ -125,18 +123,18 @@ void log_line(enum log_level level, const char *format, ...) {
         return;
 
     char line[LINE_MAX_LENGTH];
-    const size_t room = sizeof line - 1; /* for the line feed */
-    size_t length = write_head(line, room, level);
+    const size_t size = sizeof line - 1; /* one byte is for the line feed */
+    size_t length = write_head(line, size, level);
 
     va_list arguments;
     va_start(arguments, format);
-    int written = vsnprintf(line + length, room - length, format, arguments);
+    int written = vsnprintf(line + length, size - length, format, arguments);
     va_end(arguments);
     if (written > 0)
-        length += (size_t)written < room - length ? (size_t)written : room - length - 1;
+        length += (size_t)written < size - length ? (size_t)written : size - length - 1;
     for (size_t i = 0; i < length; i++)
         if (iscntrl((unsigned char)line[i]))
             line[i] = '?';
     line[length++] = '\n';
-    put_in_turn(line, length);
+    put_or_count(line, length);
 }

@@ -15,7 +15,14 @@ void log_set_level(enum log_level level);
 
 bool log_enabled(enum log_level level);
 
-/* Safe from several threads: lines don't mingle. Never waits for whoever reads the log. */
+/*
+ * To be called once, before the process makes itself undumpable, as /proc/self/fd is root's from
+ * then on. Without it the log works too, but may wait for whoever reads a terminal. A log file that
+ * has reached the limit on file sizes ends the process no more.
+ */
+void log_open(void);
+
+/* Safe from several threads: lines are not mixed. Never waits for whoever reads the log. */
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 
 #endif

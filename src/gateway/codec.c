@@ -76,26 +76,68 @@ static void write_answer(struct codec *codec, FCGX_Request *fcgi) {
         FCGX_PutStr(content.data, (int)content.length, fcgi->out);
 }
 
-bool codec_answer(struct codec *codec, const uint8_t *data, size_t length, bool is_cut,
-                  struct buffer *out) {
+/* Answers a request whose records have been checked. One that is cut off, because its end would be
+ * too far away, is refused with 413. False when there is no memory for it. */
+static bool answer_request(struct codec *codec, const uint8_t *data, size_t length, bool is_cut,
+                           struct buffer *out) {
     FCGX_Request fcgi;
     open_memory(&fcgi, data, length, out);
     if (FCGX_Accept_r(&fcgi) != 0)
         return false;
 
     struct request request;
-    bool keep = fcgi.keepConnection;
     request_read_environment(&request, fcgi.envp);
     read_body(codec, &fcgi, is_cut, &request);
     gateway_answer(&codec->api, &request, &codec->response);
     write_answer(codec, &fcgi);
     FCGX_Finish_r(&fcgi);
 
-    if (codec->response.body.failed || codec->head.failed || out->failed) {
-        log_line(LOG_ERROR, "out of memory");
-        return false;
+    if (!codec->response.body.failed && !codec->head.failed && !out->failed)
+        return true;
+    log_line(LOG_ERROR, "out of memory");
+    return false;
+}
+
+static enum next_step answer_cut(struct codec *codec, const struct record_reader *reader,
+                                 const uint8_t *data, struct buffer *out) {
+    if (!record_parameters_are_sound(data, reader->length))
+        return CLOSE;
+    answer_request(codec, data, reader->length, true, out);
+    return LINGER;
+}
+
+enum next_step codec_answer(struct codec *codec, struct record_reader *reader, const uint8_t *data,
+                            size_t length, size_t *used, struct buffer *out) {
+    enum next_step next = KEEP_OPEN;
+    for (*used = 0; next == KEEP_OPEN && *used < length; *used += reader->length) {
+        const uint8_t *unit = data + *used;
+        switch (record_next(reader, unit, length - *used)) {
+        case RECORD_PARTIAL:
+            return length - *used < REQUEST_MAX ? KEEP_OPEN : answer_cut(codec, reader, unit, out);
+        case RECORD_REQUEST:
+            next =
+                answer_request(codec, unit, reader->length, false, out) && reader->keep_connection
+                    ? KEEP_OPEN
+                    : CLOSE;
+            break;
+        case RECORD_ABORTED:
+            record_put_end(out, reader->id, RECORD_REQUEST_COMPLETE);
+            next = reader->keep_connection ? KEEP_OPEN : CLOSE;
+            break;
+        case RECORD_UNKNOWN_ROLE:
+            record_put_end(out, reader->id, RECORD_ROLE_UNKNOWN);
+            next = reader->keep_connection ? KEEP_OPEN : LINGER;
+            break;
+        case RECORD_MANAGEMENT:
+            record_answer_management(unit, reader->length, codec->max_connections, out);
+            break;
+        case RECORD_LATE:
+            break;
+        case RECORD_BROKEN:
+            next = CLOSE;
+        }
     }
-    return keep;
+    return next;
 }
 
 bool codec_start(void) {

@@ -25,7 +25,8 @@ enum {
     DESCRIPTORS_WORKER = 2, /* ... and each worker */
     ACCEPTS_AT_ONCE = 64,
     EXHAUSTED_PAUSE_MS = 100,
-    COMPLAINT_PAUSE_MS = 10000,
+    LOG_PAUSE_MS = 10000, /* between two lines about the same */
+    IDLE_GRACE_MS = 50,
     LAST_ACCEPTS_MS = 300,
     LAST_ACCEPTS_PAUSE_MS = 5,
 };
@@ -34,9 +35,11 @@ struct server {
     struct settings *settings;
     struct listener *listener;
     int signal_fd;
-    struct limit limit;
+    struct connection_limit limit;
     bool is_draining;
-    int64_t complained_until;
+    int64_t full_since; /* when a connection began to wait to be accepted, 0 when none does */
+    int64_t limit_logged_at;
+    int64_t error_logged_at;
     unsigned worker_count;
     struct worker **workers;
 };
@@ -72,7 +75,7 @@ static unsigned connections_possible(const struct settings *settings) {
     return (unsigned)possible;
 }
 
-static sigset_t heeded_signals(void) {
+static sigset_t handled_signals(void) {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGHUP);
@@ -83,14 +86,14 @@ static sigset_t heeded_signals(void) {
 }
 
 void fastcgi_hold_signals(void) {
-    const sigset_t signals = heeded_signals();
+    const sigset_t signals = handled_signals();
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
 /* Signals come as something to read, and to this thread alone. */
 static int open_signals(void) {
-    const sigset_t signals = heeded_signals();
+    const sigset_t signals = handled_signals();
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -109,43 +112,76 @@ static struct worker *least_loaded(const struct server *server) {
     return least;
 }
 
-/* Not every time, as the same error comes with every connection. */
-static void complain(struct server *server, int error) {
+/* Not every time, as the same happens with every connection. */
+static bool shall_log(int64_t *logged_at) {
     int64_t now = monotonic_ms();
-    if (now < server->complained_until)
-        return;
-    server->complained_until = now + COMPLAINT_PAUSE_MS;
-    log_line(LOG_ERROR, "cannot accept connections: %s", strerror(error));
-}
-
-/* Tells the workers to wake this thread, and then looks again: one may have dropped a connection
- * just before it was told. */
-static bool is_full(struct server *server) {
-    if (server->is_draining || connection_count(server) < server->limit.connections)
+    if (*logged_at != 0 && now < *logged_at + LOG_PAUSE_MS)
         return false;
-    atomic_store(&server->limit.is_reached, true);
-    bool full = connection_count(server) >= server->limit.connections;
-    atomic_store(&server->limit.is_reached, full);
-    return full;
+    *logged_at = now;
+    return true;
 }
 
-/* Accepts what waits, as far as there is room. Returns false when the process has run out of
- * something and had better pause. */
-static bool accept_waiting(struct server *server, unsigned most) {
-    for (unsigned i = 0; i < most; i++) {
-        if (is_full(server))
-            return true;
+static bool is_full(const struct server *server) {
+    return !server->is_draining && connection_count(server) >= server->limit.connections;
+}
+
+static struct worker *longest_idle(const struct server *server) {
+    struct worker *longest = server->workers[0];
+    for (unsigned i = 1; i < server->worker_count; i++)
+        if (worker_idle_since(server->workers[i]) < worker_idle_since(longest))
+            longest = server->workers[i];
+    return longest;
+}
+
+/*
+ * At the limit, and somebody waits: the connection that has idled longest is closed. For a moment
+ * it is waited for one that has idled a moment, as on a younger one a request may be on its way.
+ * Returns for how many milliseconds to wait, less than 0 to wait until a worker wakes this thread,
+ * which it does from the time that is_reached is set: hence that comes first.
+ */
+static int make_room(struct server *server) {
+    atomic_store(&server->limit.is_reached, true);
+    if (!is_full(server)) {
+        atomic_store(&server->limit.is_reached, false);
+        return -1;
+    }
+    if (shall_log(&server->limit_logged_at))
+        log_line(LOG_WARNING,
+                 "all %u connections are in use (MAX_CONNECTIONS): for each new one, the one that "
+                 "has idled longest is closed",
+                 server->limit.connections);
+    int64_t now = monotonic_ms();
+    if (server->full_since == 0)
+        server->full_since = now;
+
+    struct worker *worker = longest_idle(server);
+    int64_t since = worker_idle_since(worker);
+    if (since == WORKER_NONE_IDLE)
+        return -1;
+    int64_t due = (since < server->full_since ? since : server->full_since) + IDLE_GRACE_MS;
+    if (now < due)
+        return (int)(due - now);
+    worker_make_room(worker, since + IDLE_GRACE_MS);
+    return -1;
+}
+
+/* Accepts what waits, as far as the limit allows. Returns for how many milliseconds to pause, less
+ * than 0 for none. */
+static int accept_waiting(struct server *server, unsigned most) {
+    for (unsigned i = 0; i < most && !is_full(server); i++) {
         int fd = accept4(server->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            server->full_since = 0;
             worker_add(least_loaded(server), fd);
         } else if (errno == EAGAIN) {
-            return true;
+            break;
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            complain(server, errno);
-            return false;
+            if (shall_log(&server->error_logged_at))
+                log_line(LOG_ERROR, "cannot accept connections: %s", strerror(errno));
+            return EXHAUSTED_PAUSE_MS;
         }
     }
-    return true;
+    return -1;
 }
 
 static void use_settings(struct server *server, struct settings *settings) {
@@ -176,16 +212,16 @@ static void reload(struct server *server) {
 
 /* Until a signal says stop. */
 static void accept_loop(struct server *server) {
-    bool exhausted = false;
+    int pause = -1;
     for (;;) {
-        bool accepting = !exhausted && !atomic_load(&server->limit.is_reached);
+        bool waits = atomic_load(&server->limit.is_reached);
         struct pollfd fds[] = {
             {.fd = server->signal_fd, .events = POLLIN},
             {.fd = server->limit.wake_fd, .events = POLLIN},
-            {.fd = accepting ? server->listener->fd : -1, .events = POLLIN},
+            {.fd = waits || pause >= 0 ? -1 : server->listener->fd, .events = POLLIN},
         };
-        poll(fds, 3, exhausted ? EXHAUSTED_PAUSE_MS : -1);
-        exhausted = false;
+        poll(fds, 3, pause);
+        pause = -1;
 
         bool shall_reload = false;
         struct signalfd_siginfo signal_;
@@ -200,10 +236,10 @@ static void accept_loop(struct server *server) {
             eventfd_t ignored;
             eventfd_read(server->limit.wake_fd, &ignored);
         }
-        if (connection_count(server) < server->limit.connections)
-            atomic_store(&server->limit.is_reached, false);
-        if (fds[2].revents)
-            exhausted = !accept_waiting(server, ACCEPTS_AT_ONCE);
+        if (waits || (fds[2].revents && is_full(server)))
+            pause = make_room(server);
+        else if (fds[2].revents)
+            pause = accept_waiting(server, ACCEPTS_AT_ONCE);
     }
 }
 
@@ -245,7 +281,7 @@ static void drain(struct server *server) {
         worker_drain(server->workers[i]);
     notify("STOPPING=1");
     int64_t until = monotonic_ms() + LAST_ACCEPTS_MS;
-    while (!accept_waiting(server, SOMAXCONN) && monotonic_ms() < until)
+    while (accept_waiting(server, SOMAXCONN) >= 0 && monotonic_ms() < until)
         poll(NULL, 0, LAST_ACCEPTS_PAUSE_MS);
     listener_close(server->listener);
     log_line(LOG_INFO, "stopping: %u connections", connection_count(server));

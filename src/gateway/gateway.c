@@ -1,9 +1,18 @@
 #include "gateway/gateway.h"
 
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "log.h"
 #include "text.h"
+
+void gateway_start(void) {
+    log_open();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which trace their process   \
+                                                                     */
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
 
 void gateway_answer(struct api *api, const struct request *request, struct response *response) {
     api->now = (uint32_t)time(NULL);

@@ -134,6 +134,21 @@ static bool is_port(const char *text) {
     return port >= 1 && port <= 65535;
 }
 
+static int listen_at(const struct addrinfo *address) {
+    const int on = 1;
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+    if (fd < 0)
+        return -1;
+    prepare_tcp(fd);
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 static int open_tcp(const char *address, char *error) {
     char host[128];
     const char *colon = strrchr(address, ':');
@@ -157,16 +172,14 @@ static int open_tcp(const char *address, char *error) {
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", redact(address), gai_strerror(status));
         return -1;
     }
-    int one = 1;
-    int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
-    prepare_tcp(fd);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
+    /* The first address that this machine has and lets be used. Where that is in use another
+     * service has the name, and web servers would reach now this one, now that. */
+    int fd = -1;
+    errno = 0;
+    for (const struct addrinfo *at = found; at && fd < 0 && errno != EADDRINUSE; at = at->ai_next)
+        fd = listen_at(at);
+    if (fd < 0)
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", redact(address), strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        fd = -1;
-    }
     freeaddrinfo(found);
     return fd;
 }

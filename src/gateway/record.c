@@ -5,27 +5,36 @@
 
 #include "text.h"
 
-/* The record header of the FastCGI specification 1.0, section 3.3, and the types of section 8. */
+/* The record header of the FastCGI specification 1.0, section 3.3, the body of FCGI_BEGIN_REQUEST
+ * of section 5.1, and the types of section 8. */
 enum {
-    HEADER_LENGTH = 8,
     VERSION = 0,
     TYPE = 1,
     REQUEST_ID = 2,
     CONTENT_LENGTH = 4,
     PADDING_LENGTH = 6,
+    HEADER_LENGTH = 8,
+    ROLE = 8,
+    FLAGS = 10,
+    BEGIN_REQUEST_LENGTH = 8,
 
     VERSION_1 = 1,
+    RESPONDER = 1,
+    KEEP_CONN = 1,
+
     BEGIN_REQUEST = 1,
     ABORT_REQUEST = 2,
+    END_REQUEST = 3,
     PARAMS = 4,
     STDIN = 5,
+    DATA = 8,
     GET_VALUES = 9,
     GET_VALUES_RESULT = 10,
     UNKNOWN_TYPE = 11,
 };
 
-static size_t big_endian(const uint8_t bytes[static 2]) {
-    return (size_t)bytes[0] << 8 | bytes[1];
+static uint16_t big_endian(const uint8_t bytes[static 2]) {
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
 }
 
 static size_t content_length(const uint8_t *record) {
@@ -37,50 +46,72 @@ static size_t record_length(const uint8_t *record) {
 }
 
 /*
- * libfcgi would skip records of other requests, and answer management records in the midst of one.
- * So that it sees just what is checked here, a request is held to the order in which web servers
- * send it: FCGI_BEGIN_REQUEST, FCGI_PARAMS to an empty one, FCGI_STDIN to an empty one, all of one
- * ID.
+ * libfcgi would skip records of other requests, answer management records in the midst of one, take
+ * the content of FCGI_ABORT_REQUEST for records, and the padding of FCGI_BEGIN_REQUEST and of the
+ * empty FCGI_PARAMS too. So that it sees only what is checked here, a request is held to the order
+ * in which web servers send it: FCGI_BEGIN_REQUEST, FCGI_PARAMS to an empty one, FCGI_STDIN to an
+ * empty one, all of one ID. Those two have no padding. A request that is aborted libfcgi does not
+ * see at all.
  */
-enum phase { AT_BEGIN, AT_PARAMS, AT_STDIN };
+static enum record_kind begin(struct record_reader *reader, const uint8_t *record) {
+    uint8_t type = record[TYPE];
+    reader->id = big_endian(record + REQUEST_ID);
+    if (reader->id == 0)
+        return RECORD_MANAGEMENT;
+    if (type == ABORT_REQUEST)
+        return RECORD_LATE;
+    if (reader->id == reader->refused_id && (type == PARAMS || type == STDIN || type == DATA))
+        return RECORD_LATE;
+    if (type != BEGIN_REQUEST || content_length(record) != BEGIN_REQUEST_LENGTH ||
+        record[PADDING_LENGTH] > 0)
+        return RECORD_BROKEN;
 
-static bool is_expected(const uint8_t *record, enum phase phase, size_t id) {
-    static const uint8_t types[] = {
-        [AT_BEGIN] = BEGIN_REQUEST, [AT_PARAMS] = PARAMS, [AT_STDIN] = STDIN};
-    bool type_fits =
-        record[TYPE] == types[phase] || (phase != AT_BEGIN && record[TYPE] == ABORT_REQUEST);
-    return type_fits && big_endian(record + REQUEST_ID) == id;
+    reader->keep_connection = record[FLAGS] & KEEP_CONN;
+    reader->refused_id = 0;
+    if (big_endian(record + ROLE) != RESPONDER) {
+        reader->refused_id = reader->id;
+        return RECORD_UNKNOWN_ROLE;
+    }
+    reader->phase = AT_PARAMS;
+    return RECORD_PARTIAL;
 }
 
-enum record_kind record_next(const uint8_t *data, size_t length, size_t *unit) {
-    size_t at = 0;
-    size_t id = 0;
-    enum phase phase = AT_BEGIN;
-    *unit = 0;
-    while (at < length) {
-        const uint8_t *record = data + at;
+/* data: the records of the request, up to this one. */
+static enum record_kind proceed(struct record_reader *reader, const uint8_t *record,
+                                const uint8_t *data) {
+    if (big_endian(record + REQUEST_ID) != reader->id)
+        return RECORD_BROKEN;
+    if (record[TYPE] == ABORT_REQUEST)
+        return RECORD_ABORTED;
+    if (record[TYPE] != (reader->phase == AT_PARAMS ? PARAMS : STDIN))
+        return RECORD_BROKEN;
+    if (content_length(record) > 0)
+        return RECORD_PARTIAL;
+    if (reader->phase == AT_STDIN)
+        return RECORD_REQUEST;
+    reader->phase = AT_STDIN;
+    bool is_sound =
+        record[PADDING_LENGTH] == 0 && record_parameters_are_sound(data, reader->length);
+    return is_sound ? RECORD_PARTIAL : RECORD_BROKEN;
+}
+
+enum record_kind record_next(struct record_reader *reader, const uint8_t *data, size_t length) {
+    if (reader->phase == AT_BEGIN)
+        reader->length = 0;
+    enum record_kind kind = RECORD_PARTIAL;
+    while (kind == RECORD_PARTIAL && reader->length < length) {
+        const uint8_t *record = data + reader->length;
+        size_t left = length - reader->length;
         if (record[VERSION] != VERSION_1)
             return RECORD_BROKEN;
-        if (length - at < HEADER_LENGTH || length - at < record_length(record))
+        if (left < HEADER_LENGTH || left < record_length(record))
             return RECORD_PARTIAL;
-        if (phase == AT_BEGIN)
-            id = big_endian(record + REQUEST_ID);
-        at += record_length(record);
-        *unit = at;
-        if (id == 0)
-            return RECORD_MANAGEMENT;
-        if (phase == AT_BEGIN && record[TYPE] == ABORT_REQUEST)
-            return RECORD_LATE_ABORT;
-        if (!is_expected(record, phase, id))
-            return RECORD_BROKEN;
-
-        bool is_last = content_length(record) == 0 && phase == AT_STDIN;
-        if (record[TYPE] == ABORT_REQUEST || is_last)
-            return record_parameters_are_sound(data, at) ? RECORD_REQUEST : RECORD_BROKEN;
-        if (phase == AT_BEGIN || content_length(record) == 0)
-            phase++;
+        reader->length += record_length(record);
+        kind = reader->phase == AT_BEGIN ? begin(reader, record) : proceed(reader, record, data);
     }
-    return RECORD_PARTIAL;
+    if (kind != RECORD_PARTIAL)
+        reader->phase = AT_BEGIN;
+    return kind;
 }
 
 /* The contents of the FCGI_PARAMS records, one behind the other. */
@@ -147,18 +178,24 @@ bool record_parameters_are_sound(const uint8_t *data, size_t length) {
     return true;
 }
 
-static void put_header(struct buffer *out, uint8_t type, size_t length) {
-    const char header[HEADER_LENGTH] = {VERSION_1,           (char)type,   0, 0,
-                                        (char)(length >> 8), (char)length, 0, 0};
+static void put_record(struct buffer *out, uint8_t type, uint16_t id, const char *content,
+                       size_t length) {
+    const char header[HEADER_LENGTH] = {VERSION_1, (char)type,          (char)(id >> 8),
+                                        (char)id,  (char)(length >> 8), (char)length};
     buffer_put(out, (struct agora_text){header, sizeof header});
+    buffer_put(out, (struct agora_text){content, length});
+}
+
+void record_put_end(struct buffer *out, uint16_t id, enum record_status status) {
+    const char body[8] = {[4] = (char)status};
+    put_record(out, END_REQUEST, id, body, sizeof body);
 }
 
 void record_answer_management(const uint8_t *record, size_t length, unsigned max_connections,
                               struct buffer *out) {
     if (record[TYPE] != GET_VALUES) {
         const char body[8] = {(char)record[TYPE]};
-        put_header(out, UNKNOWN_TYPE, sizeof body);
-        buffer_put(out, (struct agora_text){body, sizeof body});
+        put_record(out, UNKNOWN_TYPE, 0, body, sizeof body);
         return;
     }
 
@@ -182,6 +219,5 @@ void record_answer_management(const uint8_t *record, size_t length, unsigned max
         memcpy(pairs + used + name, variables[i].value, value);
         used += name + value;
     }
-    put_header(out, GET_VALUES_RESULT, used);
-    buffer_put(out, (struct agora_text){pairs, used});
+    put_record(out, GET_VALUES_RESULT, 0, pairs, used);
 }

@@ -20,15 +20,11 @@
 
 #include "clock.h"
 #include "gateway/codec.h"
-#include "gateway/record.h"
 #include "log.h"
 
 enum {
-    /* A body of the largest size, all parameters and record headers. What is longer is answered
-     * with 413 and cut off. */
-    REQUEST_MAX = REQUEST_BODY_MAX + 32 * 1024,
-    /* All that the connections of a worker may keep of unfinished requests and untaken answers. */
-    KEPT_MAX = 64 * 1024 * 1024,
+    /* All that the connections of a worker may store of unfinished requests and untaken answers. */
+    STORED_MAX = 64 * 1024 * 1024,
     /* What is read from one connection before the others have their turn. */
     READ_AT_ONCE = 16 * 1024,
     EVENTS_AT_ONCE = 64,
@@ -37,28 +33,27 @@ enum {
     LINGER_MS = 2000,
 };
 
+static const int64_t NEVER = INT64_MAX;
+
 enum state {
-    FRESH,     /* no request has come yet */
-    IDLE,      /* between requests, for as long as the peer likes */
-    READING,   /* a request has begun; unread holds what has come of it */
-    WRITING,   /* unsent holds what the peer has not taken of its answer; nothing is read */
-    ANSWERED,  /* the kernel has the answer, the peer may not */
-    LINGERING, /* closed for writing; what the peer still sends is thrown away */
+    FRESH,    /* no request has come yet */
+    IDLE,     /* between requests, for as long as the peer likes */
+    ANSWERED, /* the same, but the peer may not have read the answer: the first with a time limit */
+    READING,  /* a request has begun; unread holds what has come of it */
+    WRITING,  /* unsent holds what the peer has not taken of its answer; nothing is read */
+    LINGERING, /* closed for writing; what the peer still sends is discarded */
 };
 
-/* What comes after an answer. LINGER where the rest of a request is still on its way: to close on
- * bytes that are not read would take the answer from the peer. */
-enum then { KEEP, CLOSE, LINGER };
-
 struct connection {
-    struct connection *next;
-    struct connection **link; /* the pointer that points here */
+    struct connection *next; /* in one of the worker's rings, or among those added */
+    struct connection *previous;
     int fd;
     enum state state;
-    int64_t deadline; /* where the state is timed */
+    int64_t since; /* when this state began */
+    struct record_reader reader;
     struct buffer unread;
     struct buffer unsent;
-    enum then then; /* WRITING: what comes after */
+    enum next_step next_step; /* WRITING: what comes after */
 };
 
 enum stage { SERVING, DRAINING, ENDING };
@@ -66,71 +61,95 @@ enum stage { SERVING, DRAINING, ENDING };
 struct worker {
     pthread_t thread;
     int epoll_fd;
-    int told_fd;                        /* an eventfd: one of the three below has changed */
+    int wake_fd;                        /* an eventfd: one of the four below has changed */
     _Atomic(struct connection *) added; /* handed over, not yet seen by the thread */
     _Atomic(struct settings *) next_settings;
     _Atomic enum stage stage;
-    const struct limit *limit;
+    _Atomic int64_t close_idle_since; /* asked for by worker_make_room, else 0 */
+    const struct connection_limit *limit;
     atomic_uint load;
+    _Atomic int64_t idle_since; /* of the first of the idle connections */
 
     /* The thread's own. */
-    struct connection *connections;
+    struct connection
+        idle; /* the ring of those FRESH, IDLE or ANSWERED, the longest idle first ... */
+    struct connection busy; /* ... and of the others */
     struct settings *settings;
     bool draining;
     int64_t drained_at;
     int64_t now; /* milliseconds of the monotonic clock */
     int64_t sweep_at;
-    unsigned timed; /* connections whose state has a deadline */
-    size_t kept;    /* capacity of all unread and unsent buffers */
+    size_t stored; /* capacity of all unread and unsent buffers */
     struct codec codec;
     struct buffer out;
     uint8_t in[READ_AT_ONCE];
 };
 
-static int64_t request_timeout_ms(const struct worker *worker) {
-    return (int64_t)worker->settings->request_timeout * 1000;
+static bool is_timed(const struct connection *connection) {
+    return connection->state >= ANSWERED;
 }
 
-static bool is_timed(enum state state) {
-    return state != FRESH && state != IDLE;
+static int64_t deadline(const struct worker *worker, const struct connection *connection) {
+    int64_t lasts = connection->state == LINGERING
+                        ? LINGER_MS
+                        : (int64_t)worker->settings->request_timeout * 1000;
+    return connection->since + lasts;
 }
 
-static void set_state(struct worker *worker, struct connection *connection, enum state state,
-                      int64_t lasts) {
-    worker->timed -= is_timed(connection->state);
-    worker->timed += is_timed(state);
+static void unlink_connection(struct connection *connection) {
+    connection->previous->next = connection->next;
+    connection->next->previous = connection->previous;
+}
+
+/* Puts the connection at the end of the ring of its new state. */
+static void link_connection(struct worker *worker, struct connection *connection,
+                            enum state state) {
+    struct connection *ring = state <= ANSWERED ? &worker->idle : &worker->busy;
     connection->state = state;
-    connection->deadline = worker->now + lasts;
+    connection->since = worker->now;
+    connection->next = ring;
+    connection->previous = ring->previous;
+    ring->previous->next = connection;
+    ring->previous = connection;
+    if (is_timed(connection) && worker->sweep_at == NEVER)
+        worker->sweep_at = worker->now + SWEEP_MS;
 }
 
-static void let_go(struct worker *worker, struct buffer *buffer) {
-    worker->kept -= buffer->capacity;
+static void set_state(struct worker *worker, struct connection *connection, enum state state) {
+    unlink_connection(connection);
+    link_connection(worker, connection, state);
+}
+
+static void release(struct worker *worker, struct buffer *buffer) {
+    worker->stored -= buffer->capacity;
     buffer_free(buffer);
 }
 
-/* Appends to an unread or unsent buffer. False when there is no room for it. */
-static bool keep(struct worker *worker, struct buffer *buffer, const void *data, size_t length) {
-    worker->kept -= buffer->capacity;
+/* Appends to an unread or unsent buffer. False when that would be more than may be stored. */
+static bool store(struct worker *worker, struct buffer *buffer, const void *data, size_t length) {
+    worker->stored -= buffer->capacity;
     buffer_put(buffer, (struct agora_text){data, length});
-    worker->kept += buffer->capacity;
-    if (!buffer->failed && worker->kept <= KEPT_MAX)
+    worker->stored += buffer->capacity;
+    if (!buffer->failed && worker->stored <= STORED_MAX)
         return true;
     log_line(LOG_WARNING, "a connection was closed: too much is unfinished on the others");
     return false;
 }
 
+/* Has the thread that accepts look again, if it waits for a connection to be closed or idle. */
+static void wake_acceptor(const struct worker *worker) {
+    if (atomic_load(&worker->limit->is_reached))
+        eventfd_write(worker->limit->wake_fd, 1);
+}
+
 static void drop(struct worker *worker, struct connection *connection) {
-    set_state(worker, connection, IDLE, 0);
-    let_go(worker, &connection->unread);
-    let_go(worker, &connection->unsent);
-    *connection->link = connection->next;
-    if (connection->next)
-        connection->next->link = connection->link;
+    release(worker, &connection->unread);
+    release(worker, &connection->unsent);
+    unlink_connection(connection);
     close(connection->fd);
     free(connection);
     atomic_fetch_sub(&worker->load, 1);
-    if (atomic_load(&worker->limit->is_reached))
-        eventfd_write(worker->limit->wake_fd, 1);
+    wake_acceptor(worker);
 }
 
 /* Edge-triggered: what happens wakes the worker once, not for as long as it lasts. */
@@ -148,7 +167,7 @@ static bool read_again_later(const struct worker *worker, struct connection *con
     return watch(worker, connection, EPOLL_CTL_MOD, 0);
 }
 
-static bool throw_away(struct worker *worker, struct connection *connection) {
+static bool discard(struct worker *worker, struct connection *connection) {
     ssize_t got = recv(connection->fd, worker->in, sizeof worker->in, MSG_DONTWAIT);
     if (got > 0)
         return read_again_later(worker, connection);
@@ -160,29 +179,34 @@ static bool has_more(const struct connection *connection) {
     return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-/* While draining, nothing comes after an answer unless more has been sent by then. On a Unix socket
- * no request is lost by that: once reading is shut down the peer can't send another. Over TCP one
- * may be on its way, and the web server has to try again. */
-static enum then last_or_not(const struct worker *worker, struct connection *connection,
-                             enum then then) {
-    if (!worker->draining || then != KEEP || connection->unread.length > 0 || has_more(connection))
-        return then;
+/* True if the peer has sent nothing more. On a Unix socket no request is lost if the connection is
+ * closed then: once reading is shut down the peer cannot send another. Over TCP one may be on its
+ * way, and the web server has to try again. */
+static bool is_last(const struct connection *connection) {
+    if (connection->unread.length > 0 || has_more(connection))
+        return false;
     shutdown(connection->fd, SHUT_RD);
-    return has_more(connection) ? KEEP : CLOSE;
+    return !has_more(connection);
 }
 
 /* All of the answer has been handed to the kernel. */
-static bool finish_answer(struct worker *worker, struct connection *connection, enum then then) {
-    if (then == LINGER) {
+static bool finish_answer(struct worker *worker, struct connection *connection,
+                          enum next_step next_step) {
+    if (next_step == LINGER) {
         shutdown(connection->fd, SHUT_WR);
-        set_state(worker, connection, LINGERING, LINGER_MS);
-        return throw_away(worker, connection);
+        set_state(worker, connection, LINGERING);
+        return discard(worker, connection);
     }
-    if (then == CLOSE)
+    if (next_step == CLOSE)
         return false;
-    set_state(worker, connection, connection->unread.length > 0 ? READING : ANSWERED,
-              request_timeout_ms(worker));
+    set_state(worker, connection, connection->unread.length > 0 ? READING : ANSWERED);
     return true;
+}
+
+/* While draining, nothing comes after an answer unless more has been sent by then. */
+static enum next_step last_or_not(const struct worker *worker, const struct connection *connection,
+                                  enum next_step next_step) {
+    return worker->draining && next_step == KEEP_OPEN && is_last(connection) ? CLOSE : next_step;
 }
 
 /* Returns how much the kernel took, -1 when the peer has gone. */
@@ -191,19 +215,20 @@ static ssize_t send_some(const struct connection *connection, const struct buffe
     return sent < 0 && errno == EAGAIN ? 0 : sent;
 }
 
-static bool send_answer(struct worker *worker, struct connection *connection, enum then then) {
-    then = last_or_not(worker, connection, then);
+static bool send_answer(struct worker *worker, struct connection *connection,
+                        enum next_step next_step) {
+    next_step = last_or_not(worker, connection, next_step);
     ssize_t sent = send_some(connection, &worker->out);
     if (sent < 0)
         return false;
     size_t taken = (size_t)sent;
     if (taken == worker->out.length)
-        return finish_answer(worker, connection, then);
+        return finish_answer(worker, connection, next_step);
 
-    connection->then = then;
-    set_state(worker, connection, WRITING, request_timeout_ms(worker));
-    return keep(worker, &connection->unsent, worker->out.data + taken,
-                worker->out.length - taken) &&
+    connection->next_step = next_step;
+    set_state(worker, connection, WRITING);
+    return store(worker, &connection->unsent, worker->out.data + taken,
+                 worker->out.length - taken) &&
            watch(worker, connection, EPOLL_CTL_MOD, EPOLLOUT);
 }
 
@@ -217,80 +242,47 @@ static bool send_more(struct worker *worker, struct connection *connection) {
     if (unsent->length > 0)
         return true;
 
-    let_go(worker, unsent);
-    return finish_answer(worker, connection, last_or_not(worker, connection, connection->then)) &&
-           read_again_later(worker, connection);
+    release(worker, unsent);
+    enum next_step next_step = last_or_not(worker, connection, connection->next_step);
+    return finish_answer(worker, connection, next_step) && read_again_later(worker, connection);
 }
 
-/* Answers what data begins with, and says how long that was: 0 when it is not whole yet. */
-static enum then answer_next(struct worker *worker, const uint8_t *data, size_t length,
-                             size_t *unit) {
-    struct buffer *out = &worker->out;
-    switch (record_next(data, length, unit)) {
-    case RECORD_PARTIAL: {
-        size_t whole = *unit;
-        *unit = length < REQUEST_MAX ? 0 : length;
-        if (*unit == 0)
-            return KEEP;
-        if (!record_parameters_are_sound(data, whole))
-            return CLOSE;
-        codec_answer(&worker->codec, data, whole, true, out);
-        return LINGER;
-    }
-    case RECORD_REQUEST:
-        return codec_answer(&worker->codec, data, *unit, false, out) ? KEEP : CLOSE;
-    case RECORD_MANAGEMENT:
-        record_answer_management(data, *unit, worker->limit->connections, out);
-        return KEEP;
-    case RECORD_LATE_ABORT:
-        return KEEP;
-    case RECORD_BROKEN:
-        break;
-    }
-    return CLOSE;
-}
-
-/* Keeps what follows the whole requests: the end of unread itself, or of what was just read. */
-static bool keep_rest(struct worker *worker, struct connection *connection, const uint8_t *rest,
-                      size_t length) {
+/* Stores what follows the whole requests: the end of unread itself, or of what was just read. */
+static bool store_rest(struct worker *worker, struct connection *connection, const uint8_t *rest,
+                       size_t length) {
     struct buffer *unread = &connection->unread;
     if (length == 0) {
-        let_go(worker, unread);
+        release(worker, unread);
         return true;
     }
     if (unread->length == 0)
-        return keep(worker, unread, rest, length);
+        return store(worker, unread, rest, length);
     if (unread->length > length)
         memmove(unread->data, rest, length);
     unread->length = length;
     return true;
 }
 
-/* Answers all that is whole in data, in one go, and keeps what follows. */
+/* Answers all that is whole in data, in one go, and stores what follows. */
 static bool answer(struct worker *worker, struct connection *connection, const uint8_t *data,
                    size_t length) {
-    size_t at = 0;
-    enum then then = KEEP;
-    buffer_clear(&worker->out);
-    while (at < length && then == KEEP) {
-        size_t unit;
-        then = answer_next(worker, data + at, length - at, &unit);
-        if (unit == 0)
-            break;
-        at += unit;
-    }
+    struct buffer *out = &worker->out;
+    size_t used;
+    buffer_clear(out);
+    enum next_step next_step =
+        codec_answer(&worker->codec, &connection->reader, data, length, &used, out);
 
-    bool kept = keep_rest(worker, connection, data + at, then == KEEP ? length - at : 0);
-    if (!kept || worker->out.failed || (worker->out.length == 0 && then != KEEP))
+    if (!store_rest(worker, connection, data + used, next_step == KEEP_OPEN ? length - used : 0) ||
+        out->failed)
         return false;
-    if (worker->out.length > 0)
-        return send_answer(worker, connection, then);
+    if (out->length > 0)
+        return send_answer(worker, connection, next_step);
+    if (next_step != KEEP_OPEN)
+        return false;
     /* No answer: the request is not whole yet, or what came was no request. */
     bool has_begun = connection->unread.length > 0;
-    if (has_begun && connection->state != READING)
-        set_state(worker, connection, READING, request_timeout_ms(worker));
-    if (!has_begun && connection->state == READING)
-        set_state(worker, connection, IDLE, 0);
+    if (has_begun != (connection->state == READING))
+        set_state(worker, connection, has_begun ? READING : IDLE);
     return has_begun || !worker->draining;
 }
 
@@ -301,7 +293,7 @@ static bool read_requests(struct worker *worker, struct connection *connection) 
 
     bool stays = connection->unread.length == 0
                      ? answer(worker, connection, worker->in, (size_t)got)
-                     : keep(worker, &connection->unread, worker->in, (size_t)got) &&
+                     : store(worker, &connection->unread, worker->in, (size_t)got) &&
                            answer(worker, connection, (const uint8_t *)connection->unread.data,
                                   connection->unread.length);
     /* A full buffer may have left bytes behind. */
@@ -312,7 +304,7 @@ static bool read_requests(struct worker *worker, struct connection *connection) 
 
 /* Does what can be done now. The one place but for the clock that drops a connection. */
 static void serve(struct worker *worker, struct connection *connection, bool peer_has_closed) {
-    bool stays = connection->state == LINGERING ? throw_away(worker, connection)
+    bool stays = connection->state == LINGERING ? discard(worker, connection)
                  : connection->state == WRITING ? send_more(worker, connection)
                                                 : read_requests(worker, connection);
     /* The peer may have sent more before it closed: read on until there is nothing left. */
@@ -327,13 +319,9 @@ static void adopt_added(struct worker *worker) {
     while (added) {
         struct connection *connection = added;
         added = connection->next;
-        connection->next = worker->connections;
-        connection->link = &worker->connections;
-        if (connection->next)
-            connection->next->link = &connection->next;
-        worker->connections = connection;
+        link_connection(worker, connection, FRESH);
         if (!watch(worker, connection, EPOLL_CTL_ADD, 0)) {
-            log_line(LOG_ERROR, "a connection was closed: it can't be watched: %s",
+            log_line(LOG_ERROR, "a connection was closed: it cannot be watched: %s",
                      strerror(errno));
             drop(worker, connection);
         }
@@ -345,27 +333,29 @@ static bool is_unread(int fd) {
     return ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
-static void sweep(struct worker *worker) {
-    for (struct connection *connection = worker->connections, *next; connection;
-         connection = next) {
+static void sweep_ring(struct worker *worker, struct connection *ring) {
+    for (struct connection *connection = ring->next, *next; connection != ring; connection = next) {
         next = connection->next;
-        if (!is_timed(connection->state) || worker->now < connection->deadline)
+        if (!is_timed(connection))
             continue;
-        if (connection->state == ANSWERED && !is_unread(connection->fd)) {
-            set_state(worker, connection, IDLE, 0);
-            continue;
+        if (worker->now < deadline(worker, connection)) {
+            worker->sweep_at = worker->now + SWEEP_MS;
+        } else if (connection->state == ANSWERED && !is_unread(connection->fd)) {
+            connection->state = IDLE;
+        } else {
+            log_line(LOG_WARNING, "a connection was closed: its %s in time",
+                     connection->state == READING     ? "request was not complete"
+                     : connection->state == LINGERING ? "peer had not closed"
+                                                      : "answer was not read");
+            drop(worker, connection);
         }
-        log_line(LOG_WARNING, "a connection was closed: its %s in time",
-                 connection->state == READING     ? "request was not complete"
-                 : connection->state == LINGERING ? "peer had not closed"
-                                                  : "answer was not read");
-        drop(worker, connection);
     }
-    worker->sweep_at = worker->now + SWEEP_MS;
 }
 
-static bool is_between_requests(const struct connection *connection) {
-    return connection->state == IDLE || connection->state == ANSWERED;
+static void sweep(struct worker *worker) {
+    worker->sweep_at = NEVER;
+    sweep_ring(worker, &worker->idle);
+    sweep_ring(worker, &worker->busy);
 }
 
 /* Closes what idles, unless another request has come by then. A fresh connection was made for one
@@ -373,16 +363,39 @@ static bool is_between_requests(const struct connection *connection) {
 static void begin_draining(struct worker *worker) {
     worker->draining = true;
     worker->drained_at = worker->now + DRAIN_MS;
-    for (struct connection *connection = worker->connections, *next; connection;
+    for (struct connection *connection = worker->idle.next, *next; connection != &worker->idle;
          connection = next) {
         next = connection->next;
-        if (!is_between_requests(connection))
-            continue;
-        if (last_or_not(worker, connection, KEEP) == CLOSE)
+        bool stays = connection->state == FRESH ||
+                     (!is_last(connection) && read_again_later(worker, connection));
+        if (!stays)
             drop(worker, connection);
-        else
-            serve(worker, connection, false);
     }
+}
+
+/* Closes the connection that has idled longest, unless a request has come on it. */
+static void make_room(struct worker *worker) {
+    int64_t latest = atomic_exchange(&worker->close_idle_since, 0);
+    if (latest == 0)
+        return;
+    struct connection *connection = worker->idle.next;
+    while (connection != &worker->idle && connection->since <= latest && !is_last(connection))
+        connection = connection->next;
+    if (connection != &worker->idle && connection->since <= latest)
+        drop(worker, connection);
+    else
+        wake_acceptor(worker);
+}
+
+static void publish_idle_since(struct worker *worker) {
+    int64_t before = atomic_load(&worker->idle_since);
+    int64_t since =
+        worker->idle.next == &worker->idle ? WORKER_NONE_IDLE : worker->idle.next->since;
+    if (since == before)
+        return;
+    atomic_store(&worker->idle_since, since);
+    if (before == WORKER_NONE_IDLE)
+        wake_acceptor(worker);
 }
 
 static void take_settings(struct worker *worker) {
@@ -402,18 +415,21 @@ static void take_settings(struct worker *worker) {
 
 static int timeout(const struct worker *worker, bool is_ending) {
     int64_t until = is_ending ? worker->drained_at : worker->sweep_at;
-    if (!is_ending && worker->timed == 0)
+    if (until == NEVER)
         return -1;
     return until > worker->now ? (int)(until - worker->now) : 0;
+}
+
+static bool has_connections(const struct worker *worker) {
+    return worker->idle.next != &worker->idle || worker->busy.next != &worker->busy;
 }
 
 static void *run(void *argument) {
     struct worker *worker = argument;
     enum stage stage = SERVING;
     worker->now = monotonic_ms();
-    worker->sweep_at = worker->now + SWEEP_MS;
 
-    while (stage != ENDING || (worker->connections && worker->now < worker->drained_at)) {
+    while (stage != ENDING || (has_connections(worker) && worker->now < worker->drained_at)) {
         struct epoll_event events[EVENTS_AT_ONCE];
         int count =
             epoll_wait(worker->epoll_fd, events, EVENTS_AT_ONCE, timeout(worker, stage == ENDING));
@@ -432,17 +448,21 @@ static void *run(void *argument) {
             begin_draining(worker);
         if (worker->now >= worker->sweep_at)
             sweep(worker);
+        make_room(worker);
+        publish_idle_since(worker);
     }
-    while (worker->connections)
-        drop(worker, worker->connections);
+    while (worker->idle.next != &worker->idle)
+        drop(worker, worker->idle.next);
+    while (worker->busy.next != &worker->busy)
+        drop(worker, worker->busy.next);
     return NULL;
 }
 
 static void free_worker(struct worker *worker) {
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
-    if (worker->told_fd >= 0)
-        close(worker->told_fd);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
     settings_release(worker->settings);
     settings_release(worker->next_settings);
     agora_minter_free(worker->codec.api.minter);
@@ -451,19 +471,24 @@ static void free_worker(struct worker *worker) {
     free(worker);
 }
 
-struct worker *worker_start(struct settings *settings, const struct limit *limit) {
+struct worker *worker_start(struct settings *settings, const struct connection_limit *limit) {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return NULL;
     worker->settings = settings_hold(settings);
     worker->limit = limit;
+    worker->sweep_at = NEVER;
+    worker->idle_since = WORKER_NONE_IDLE;
+    worker->idle.next = worker->idle.previous = &worker->idle;
+    worker->busy.next = worker->busy.previous = &worker->busy;
     worker->codec.api = (struct api){.settings = settings, .minter = agora_minter_new()};
+    worker->codec.max_connections = limit->connections;
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    worker->told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-    struct epoll_event told = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
-    if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->told_fd >= 0 &&
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->told_fd, &told) == 0 &&
+    struct epoll_event wake = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
+    if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->wake_fd >= 0 &&
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->wake_fd, &wake) == 0 &&
         (errno = pthread_create(&worker->thread, NULL, run, worker)) == 0)
         return worker;
     int error = errno;
@@ -473,7 +498,7 @@ struct worker *worker_start(struct settings *settings, const struct limit *limit
 }
 
 static void wake(const struct worker *worker) {
-    eventfd_write(worker->told_fd, 1);
+    eventfd_write(worker->wake_fd, 1);
 }
 
 void worker_add(struct worker *worker, int fd) {
@@ -488,6 +513,15 @@ void worker_add(struct worker *worker, int fd) {
     while (!atomic_compare_exchange_weak(&worker->added, &connection->next, connection))
         ;
     atomic_fetch_add(&worker->load, 1);
+    wake(worker);
+}
+
+int64_t worker_idle_since(const struct worker *worker) {
+    return atomic_load(&worker->idle_since);
+}
+
+void worker_make_room(struct worker *worker, int64_t latest) {
+    atomic_store(&worker->close_idle_since, latest);
     wake(worker);
 }
 

@@ -645,6 +645,37 @@ describe('SIGHUP', () => {
     }));
 });
 
+// ---------------------------------------------------------------- what other processes may see
+
+// The kernel shows that it writes no core file of a process, and lets no debugger of the same user in, by
+// giving the process's files to root. A sanitizer needs to trace its process.
+if (!SANITIZED) {
+    describe('the memory of a process of an ordinary user is closed to its other processes', () => {
+        const ordinary = process.getuid() === 0
+            ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+        for (const [title, args, env] of [
+            ['the service', ['--listen', 'unix:responder.sock'], {}],
+            ['a CGI program', [], {
+                GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'POST', PATH_INFO: '/getToken',
+                CONTENT_LENGTH: '10',
+            }],
+        ]) {
+            it(title, () => withDirectory(async ({ directory, run }) => {
+                // Where the responder lies, only root may get to it.
+                const program = path.join(directory, 'program');
+                fs.copyFileSync(RESPONDER, program);
+                fs.chmodSync(directory, 0o777);
+                const [command, ...rest] = [...ordinary, program, ...args];
+                const child = run(command, rest, { env, stdin: 'pipe' });
+                const file = (name) => `/proc/${child.pid}/${name}`;
+                await waitFor('it to run', () => fs.readFileSync(file('comm'), 'latin1') === 'program\n');
+                await waitFor('its files to be root\'s', () => fs.statSync(file('environ')).uid === 0);
+                assert.equal(child.gone, false);
+            }));
+        }
+    });
+}
+
 // ---------------------------------------------------------------- socket files
 
 describe('the socket file', () => {

@@ -1,8 +1,7 @@
-/* Requests and responses as plain data, and the FastCGI records around a request. */
+/* Requests and responses as plain data. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/record.h"
 #include "http/buffer.h"
 #include "http/cors.h"
 #include "http/request.h"
@@ -383,156 +382,6 @@ static void test_cors(void **state) {
     buffer_free(&response.body);
 }
 
-/* A request of two parameter bytes and a body of three, record by record. */
-static const uint8_t whole[] = {
-    1, 1, 0, 1, 0, 8, 0, 0, 0,   1,   1,   0, 0, 0, 0, 0, /* FCGI_BEGIN_REQUEST */
-    1, 4, 0, 1, 0, 2, 6, 0, 0,   0,   0,   0, 0, 0, 0, 0, /* FCGI_PARAMS, padded */
-    1, 4, 0, 1, 0, 0, 0, 0,                               /* the end of FCGI_PARAMS */
-    1, 5, 0, 1, 0, 3, 0, 0, 'a', 'b', 'c',                /* FCGI_STDIN */
-    1, 5, 0, 1, 0, 0, 0, 0,                               /* the end of FCGI_STDIN */
-};
-
-static void expect_record(const uint8_t *data, size_t length, enum record_kind kind, size_t unit) {
-    /* On the heap and of this very size, for the sanitizer to see a read past it. */
-    size_t found = 0;
-    uint8_t *copy = malloc(length > 0 ? length : 1);
-    memcpy(copy, data, length);
-    assert_int_equal(record_next(copy, length, &found), kind);
-    if (kind != RECORD_BROKEN)
-        assert_int_equal(found, unit);
-    free(copy);
-}
-
-static void test_record(void **state) {
-    (void)state;
-    size_t records = 0; /* the bytes of those that are whole */
-    for (size_t length = 0; length < sizeof whole; length++) {
-        static const size_t ends[] = {16, 32, 40, 51};
-        for (size_t i = 0; i < COUNT(ends); i++)
-            records = length >= ends[i] ? ends[i] : records;
-        expect_record(whole, length, RECORD_PARTIAL, records);
-    }
-    expect_record(whole, sizeof whole, RECORD_REQUEST, sizeof whole);
-
-    uint8_t two[2 * sizeof whole];
-    memcpy(two, whole, sizeof whole);
-    memcpy(two + sizeof whole, whole, sizeof whole);
-    expect_record(two, sizeof two, RECORD_REQUEST, sizeof whole);
-
-    expect_record((const uint8_t *)"GET / HTTP/1.1", 5, RECORD_BROKEN, 5);
-    static const uint8_t management[] = {1, 9, 0, 0, 0, 2, 0, 0, 0, 0, 1, 1};
-    expect_record(management, 9, RECORD_PARTIAL, 0);
-    expect_record(management, sizeof management, RECORD_MANAGEMENT, 10);
-}
-
-/* Records that libfcgi would skip, or answer in the midst of a request, make it broken. */
-static void test_record_order(void **state) {
-    (void)state;
-    enum { BEGIN, ONE, END, BODY, LAST, OTHER, MANAGEMENT, FOREIGN_END, ABORT };
-    static const uint8_t records[][16] = {
-        [BEGIN] = {1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1},
-        [ONE] = {1, 4, 0, 1, 0, 8, 0, 0, 1, 5, 'a'},
-        [END] = {1, 4, 0, 1, 0, 0, 8},
-        [BODY] = {1, 5, 0, 1, 0, 8},
-        [LAST] = {1, 5, 0, 1, 0, 0, 8},
-        [OTHER] = {1, 4, 0, 2, 0, 8, 0, 0, 1, 5, 'a'},
-        [MANAGEMENT] = {1, 9, 0, 0, 0, 8},
-        [FOREIGN_END] = {1, 5, 0, 2, 0, 0, 8},
-        [ABORT] = {1, 2, 0, 1, 0, 0, 8},
-    };
-    static const struct {
-        int order[8];
-        size_t count;
-        enum record_kind kind;
-    } cases[] = {
-        {{BEGIN, ONE, END, BODY, LAST}, 5, RECORD_REQUEST},
-        {{BEGIN, END, LAST}, 3, RECORD_REQUEST},
-        {{BEGIN, ONE, ONE, END, BODY, BODY, LAST}, 7, RECORD_REQUEST},
-        {{BEGIN, ABORT}, 2, RECORD_REQUEST},
-        {{BEGIN, ONE, END, ABORT}, 4, RECORD_REQUEST},
-        {{MANAGEMENT}, 1, RECORD_MANAGEMENT},
-        {{BEGIN, ONE, END, BODY}, 4, RECORD_PARTIAL},
-        {{BEGIN, MANAGEMENT}, 2, RECORD_BROKEN},
-        {{BEGIN, ONE, MANAGEMENT}, 3, RECORD_BROKEN},
-        {{BEGIN, OTHER}, 2, RECORD_BROKEN},
-        {{BEGIN, BEGIN}, 2, RECORD_BROKEN},
-        {{ONE}, 1, RECORD_BROKEN},
-        {{ABORT}, 1, RECORD_LATE_ABORT},
-        {{BEGIN, BODY}, 2, RECORD_BROKEN},
-        {{BEGIN, ONE, BODY}, 3, RECORD_BROKEN},
-        {{BEGIN, END, ONE}, 3, RECORD_BROKEN},
-        {{BEGIN, END, FOREIGN_END}, 3, RECORD_BROKEN},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        uint8_t data[sizeof records];
-        for (size_t k = 0; k < cases[i].count; k++)
-            memcpy(data + 16 * k, records[cases[i].order[k]], 16);
-        expect_record(data, 16 * cases[i].count, cases[i].kind, 16 * cases[i].count);
-    }
-}
-
-/* A request whose FCGI_PARAMS hold these bytes, in records of `chunk` bytes. */
-static void expect_parameters(const char *bytes, size_t length, size_t chunk,
-                              enum record_kind kind) {
-    uint8_t data[512] = {1, 1, 0, 1, 0, 8};
-    size_t at = 16;
-    for (size_t done = 0; done < length; done += chunk) {
-        size_t part = length - done < chunk ? length - done : chunk;
-        const uint8_t header[8] = {1, 4, 0, 1, 0, (uint8_t)part, 3};
-        memcpy(data + at, header, sizeof header);
-        memcpy(data + at + sizeof header, bytes + done, part);
-        at += sizeof header + part + 3;
-    }
-    const uint8_t ends[16] = {1, 4, 0, 1, 0, 0, 0, 0, 1, 5, 0, 1, 0, 0, 0, 0};
-    memcpy(data + at, ends, sizeof ends);
-    expect_record(data, at + sizeof ends, kind, at + sizeof ends);
-}
-
-static void test_parameters(void **state) {
-    (void)state;
-#define PAIRS(literal) literal, sizeof(literal) - 1
-    static const struct {
-        const char *bytes;
-        size_t length;
-        enum record_kind kind;
-    } cases[] = {
-        {PAIRS(""), RECORD_REQUEST},
-        {PAIRS("\0\0"), RECORD_REQUEST},
-        {PAIRS("\1\2abb"), RECORD_REQUEST},
-        {PAIRS("\1\2abb\2\1aab"), RECORD_REQUEST},
-        {PAIRS("\1\200\0\0\2abb"), RECORD_REQUEST},
-        {PAIRS("\200\0\0\1\200\0\0\2abb"), RECORD_REQUEST},
-        {PAIRS("\1"), RECORD_BROKEN},
-        {PAIRS("\1\2ab"), RECORD_BROKEN},
-        {PAIRS("\1\2abb\1"), RECORD_BROKEN},
-        {PAIRS("\1\200\0\0"), RECORD_BROKEN},
-        {PAIRS("\177\2abb"), RECORD_BROKEN},
-        {PAIRS("\377\377\377\377\377\377\377\377a"), RECORD_BROKEN},
-        {PAIRS("\1\377\377\377\376a"), RECORD_BROKEN},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++)
-        for (size_t chunk = 1; chunk <= 16; chunk++)
-            expect_parameters(cases[i].bytes, cases[i].length, chunk, cases[i].kind);
-}
-
-static void test_management(void **state) {
-    (void)state;
-    static const char get[] = "\1\11\0\0\0\43\0\0\17\0FCGI_MPXS_CONNS\16\0FCGI_MAX_CONNS\1\0X";
-    static const char result[] = "\1\12\0\0\0\46\0\0\16\4FCGI_MAX_CONNS4096\17\1FCGI_MPXS_CONNS0";
-    struct buffer out = {0};
-    record_answer_management((const uint8_t *)get, sizeof get - 1, 4096, &out);
-    assert_int_equal(out.length, sizeof result - 1);
-    assert_memory_equal(out.data, result, out.length);
-
-    static const char other[] = "\1\77\0\0\0\0\0\0";
-    static const char unknown[] = "\1\13\0\0\0\10\0\0\77\0\0\0\0\0\0\0";
-    buffer_clear(&out);
-    record_answer_management((const uint8_t *)other, sizeof other - 1, 4096, &out);
-    assert_int_equal(out.length, sizeof unknown - 1);
-    assert_memory_equal(out.data, unknown, out.length);
-    buffer_free(&out);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_percent_decode),
@@ -541,9 +390,7 @@ int main(void) {
         cmocka_unit_test(test_text_print),    cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_buffer),        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_path_from_uri), cmocka_unit_test(test_response),
-        cmocka_unit_test(test_cors),          cmocka_unit_test(test_record),
-        cmocka_unit_test(test_record_order),  cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_management),
+        cmocka_unit_test(test_cors),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }
