@@ -151,6 +151,10 @@ INSTALLED = $(addprefix $(BINDIR)/,agora-token agora-token-fcgi) $(INCLUDEDIR)/a
 	$(ZSHDIR)/_agora-token $(addprefix $(UNITDIR)/agora-token-fcgi,.socket .service) \
 	$(SYSUSERSDIR)/agora-token-fcgi.conf
 
+# Programs find a new library only when this has been run, for which one has to be root. Debian leaves
+# the sbin folders out of an ordinary user's PATH, which su keeps.
+LDCONFIG = $(if $(DESTDIR),,$(Q)[ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig || :)
+
 install: all $(B)/libagoratoken.a
 	$(Q)install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	$(Q)install -m 755 $(B)/agora-token $(B)/agora-token-fcgi $(DESTDIR)$(BINDIR)
@@ -171,6 +175,7 @@ install: all $(B)/libagoratoken.a
 	$(Q)sed 's|@BINDIR@|$(BINDIR)|' conf/systemd/agora-token-fcgi.service.in | \
 		install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/agora-token-fcgi.service
 	$(Q)install -m 644 conf/systemd/agora-token-fcgi.sysusers $(DESTDIR)$(SYSUSERSDIR)/agora-token-fcgi.conf
+	$(LDCONFIG)
 
 install-service:
 	@conf/local/packages build
@@ -180,6 +185,7 @@ install-service:
 uninstall:
 	$(if $(DESTDIR),,@conf/systemd/setup uninstall $(UNITDIR))
 	$(Q)rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	$(LDCONFIG)
 
 # In a copy of the tree, as the tools leave files of their own in it and write beside it. What every
 # package is said to need includes a C++ compiler, which this one does not.
