@@ -95,10 +95,12 @@ $(B)/agora-token-fcgi: $(B)/src/agora-token-fcgi.o $(B)/libservice.a $(B)/libago
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lfcgi $(PACKAGE_LIBS)
 
 # No library of the host is needed or, by the flags, asked for. The linker would warn that parts of
-# OpenSSL which are never called (its sockets, its plug-ins) want the C library's own version.
+# OpenSSL which are never called (its sockets, its plug-ins) want the C library's own version; and it
+# would add notes, which nothing turns off, if it were to leave out the sections that are not called.
+# That would save 0.5 % of the file.
 $(B)/agora-token.cgi: $(B)/src/agora-token-cgi.o $(B)/libservice.a $(B)/libagoratoken.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -static -s -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ \
+	$(Q)$(CC) -static -s -Wl,--no-warnings $(LDFLAGS) -o $@ $^ \
 		-ljson-c -lcrypto -lz
 
 $(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.a \

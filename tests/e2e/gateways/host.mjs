@@ -144,6 +144,8 @@ async function start({ page, section, prepare = ':', user }, { settings, dotenv 
         let output;
         const commands = commandsOf(page, section);
         assert.match(commands.at(-1), /^curl /, `"${section}" in conf/${page}/README.md ends with a token`);
+        assert.match(fs.readFileSync(path.join(repository, 'conf', page, 'README.md'), 'utf8'),
+            user ? /browser/ : /apt-get install [\w -]*\bcurl\b/, `conf/${page}/README.md tells how to have curl`);
         await machine.run(prepare);
         const type = user ? asUser(machine, user) : machine.run;
         for (const command of commands) {
