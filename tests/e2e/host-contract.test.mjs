@@ -185,6 +185,14 @@ describe(`the contract over ${GATEWAY}`, () => {
         }
     });
 
+    it('an error that the web server may find by itself can be read by a page', async () => {
+        for (const target of ['/rtm/a%00b', '/rtm/a%zzb'].filter((path) => !deviation(path))) {
+            const answer = await ask(target, { headers: { Origin: ORIGIN } });
+            assertError(answer, 400);
+            assert.ok(['*', ORIGIN].includes(answer.headers['access-control-allow-origin']), target);
+        }
+    });
+
     it('another origin is refused, and cannot read that', async () => {
         for (const Origin of ['https://evil.example', 'null', `${ORIGIN}.evil.example`]) {
             for (const answer of [
