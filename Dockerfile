@@ -6,7 +6,8 @@
 #                                          Heroku, Railway and Render say otherwise
 #
 # Settings come from the environment alone, as .env.example explains them; without an App ID and a
-# certificate neither starts. conf/container/README.md shows how to run them.
+# certificate neither starts. conf/container/README.md shows how to run them. Podman and Buildah leave out
+# the HEALTHCHECK unless they are given --format docker.
 
 # Another copy of the same image, from a mirror say. The libraries below are named as in Debian 12.
 ARG BASE=debian:bookworm-slim

@@ -95,10 +95,12 @@ $(B)/agora-token-fcgi: $(B)/src/agora-token-fcgi.o $(B)/libservice.a $(B)/libago
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lfcgi $(PACKAGE_LIBS)
 
 # No library of the host is needed or, by the flags, asked for. The linker would warn that parts of
-# OpenSSL which are never called (its sockets, its plug-ins) want the C library's own version.
+# OpenSSL which are never called (its sockets, its plug-ins) want the C library's own version; and it
+# would add notes, which nothing turns off, if it were to leave out the sections that are not called.
+# That would save 0.5 % of the file.
 $(B)/agora-token.cgi: $(B)/src/agora-token-cgi.o $(B)/libservice.a $(B)/libagoratoken.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -static -s -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ \
+	$(Q)$(CC) -static -s -Wl,--no-warnings $(LDFLAGS) -o $@ $^ \
 		-ljson-c -lcrypto -lz
 
 $(B)/agora-token: $(B)/src/agora-token.o $(call objects,$(CLI)) $(B)/libservice.a \
@@ -155,6 +157,10 @@ INSTALLED = $(addprefix $(BINDIR)/,agora-token agora-token-fcgi) $(INCLUDEDIR)/a
 	$(ZSHDIR)/_agora-token $(addprefix $(UNITDIR)/agora-token-fcgi,.socket .service) \
 	$(SYSUSERSDIR)/agora-token-fcgi.conf
 
+# Programs find a new library only when this has been run, for which one has to be root. Debian leaves
+# the sbin folders out of an ordinary user's PATH, which su keeps.
+LDCONFIG = $(if $(DESTDIR),,$(Q)[ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/usr/sbin:/sbin" ldconfig || :)
+
 install: all $(B)/libagoratoken.a
 	$(Q)install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	$(Q)install -m 755 $(B)/agora-token $(B)/agora-token-fcgi $(DESTDIR)$(BINDIR)
@@ -175,6 +181,7 @@ install: all $(B)/libagoratoken.a
 	$(Q)sed 's|@BINDIR@|$(BINDIR)|' conf/systemd/agora-token-fcgi.service.in | \
 		install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/agora-token-fcgi.service
 	$(Q)install -m 644 conf/systemd/agora-token-fcgi.sysusers $(DESTDIR)$(SYSUSERSDIR)/agora-token-fcgi.conf
+	$(LDCONFIG)
 
 install-service:
 	@conf/local/packages build
@@ -184,6 +191,7 @@ install-service:
 uninstall:
 	$(if $(DESTDIR),,@conf/systemd/setup uninstall $(UNITDIR))
 	$(Q)rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	$(LDCONFIG)
 
 # In a copy of the tree, as the tools leave files of their own in it and write beside it. What every
 # package is said to need includes a C++ compiler, which this one does not.

@@ -248,6 +248,7 @@ for (const [name, configure] of Object.entries(balancers)) {
                 const answer = ask('/ping');
                 assert.ok([502, 503, 504].includes(answer.status), `${answer.status}`);
                 assertError(answer, answer.status);
+                assert.equal(answer.headers['access-control-allow-origin'], '*', 'a page can read it');
             });
         }
     });
@@ -295,10 +296,25 @@ describe('the page', () => {
     // One of the three machines is there, which has to be enough.
     it('makes a balancer of nginx, and one of HAProxy', async () => {
         const follow = await boot('balancer');
-        for (const [section, stop] of [['nginx', 'nginx'], ['HAProxy', 'haproxy']]) {
+        const { run } = machines.at(-1);
+        const page = fs.readFileSync(shipped('README.md'), 'utf8');
+        for (const [section, server, rule, file, below] of [
+            ['nginx', 'nginx', 'location ~ ^/(?!rtc/lecture/) { deny all; }',
+                '/etc/nginx/agora-token/nginx.conf', 'include .*responder.conf'],
+            ['HAProxy', 'haproxy', 'http-request deny unless { path,url_dec -m beg /rtc/lecture/ }',
+                '/etc/haproxy/haproxy.cfg', '^frontend '],
+        ]) {
             const { rtcToken } = JSON.parse(await follow(section));
             assertToken(rtcToken, [rtc('lecture', '42', PUBLISHER)], 3600);
-            await machines.at(-1).run(`systemctl stop ${stop}`);
+            // And with the rule that the page has.
+            assert.ok(page.includes(`\`${rule}\``), rule);
+            await run(`sed -i '\\%${below}%a ${rule}' ${file} && systemctl restart ${server}`);
+            const curl = (target) => run(`curl -sS --retry 9 --retry-all-errors http://localhost${target}`);
+            assert.match(await curl('/rtc/%6cecture/publisher/uid/42'), /^\{"rtcToken":"007/);
+            for (const target of ['/rtc/*/publisher/uid/42', '/rte/lecture/publisher/uid/42', '/getToken/ -d {}']) {
+                assert.match(await curl(target), /^\{"status":403,/, target);
+            }
+            await run(`systemctl stop ${server}`);
         }
     });
 });

@@ -191,7 +191,16 @@ test('plain HTTP is sent to HTTPS', async () => {
 });
 
 test('plain HTTP on the HTTPS port is an error in JSON', async () => {
-    assertError(await get(http, { host: '127.0.0.1', port: tlsPort, path: '/ping' }), 400);
+    assertError(await get(http, { host: '127.0.0.1', port: tlsPort, path: '/ping', headers: { Host: NAME } }), 400);
+});
+
+test('no answer to another name, as a rebound one would be', async () => {
+    for (const host of ['rebound.example', '127.0.0.1', `x.${NAME}`, `${NAME}.x`]) {
+        await assert.rejects(getSecure('/ping', { Host: host }), /socket hang up/, host);
+        await assert.rejects(get(http, { host: '127.0.0.1', port: plainPort, path: '/ping', headers: { Host: host } }),
+            /socket hang up/, host);
+    }
+    assertJson(await getSecure('/ping', { Host: `${NAME.toUpperCase()}:${tlsPort}` }), 200);
 });
 
 test('TLS 1.2 and 1.3 only', async () => {
@@ -208,7 +217,10 @@ test('a flood is answered with 429 in JSON', async () => {
     const answers = await Promise.all(Array.from({ length: 90 }, () => getSecure('/ping')));
     const refused = answers.filter(({ status }) => status === 429);
     assert.ok(refused.length > 0, 'some are refused');
-    refused.forEach((answer) => assertError(answer, 429));
+    for (const answer of refused) {
+        assertError(answer, 429);
+        assert.equal(answer.headers['access-control-allow-origin'], '*', 'a page can read it');
+    }
     const served = answers.filter(({ status }) => status === 200);
     assert.equal(served.length + refused.length, answers.length);
     assert.ok(served.length >= 30, `${served.length} were served`);

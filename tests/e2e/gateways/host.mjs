@@ -12,83 +12,91 @@ const MOST_COMMANDS = 5;
 // Apache closes the connection after some errors, whoever answered them.
 const apache = { closing: [400, 413, 500, 503] };
 
-// What the pages say about rules of one's own, which forbid a channel here: `text` goes into `file`, behind
-// the line `below`, of the web server that systemd knows by the name `server`.
-const nginxRule = (file) => ({
-    rule: {
-        text: 'location ^~ /rtc/vip/ {\n    deny all;\n}',
-        file, below: 'include .*agora-token/(responder|prefix).conf', server: 'nginx',
-    },
-});
-const apacheRule = (file) => ({
-    rule: {
-        text: '<Location /rtc/vip/>\n    Require all denied\n</Location>',
-        file, below: 'Include .*agora-token/(common|prefix).conf', server: 'apache2',
-    },
-});
-const lighttpdRule = (file) => ({
-    rule: {
-        text: '$HTTP["url"] =~ "^/rtc/vip/" {\n    url.access-deny = ("")\n}',
-        file, below: '^include ', server: 'lighttpd',
-    },
-});
+// What the pages say about rules of one's own: `channel` opens the paths of one channel and refuses all others,
+// `name` refuses all names of the host but one. They go into `file`, behind the line `below`, of the web server
+// that systemd knows by the name `server`.
+const nginxRules = {
+    server: 'nginx', below: 'include .*agora-token/responder.conf',
+    channel: 'location ~ ^/(?!rtc/lecture/) {\n    deny all;\n}',
+    name: 'if ($host != tokens.example.com) {\n    return 444;\n}',
+};
+const apacheRules = {
+    server: 'apache2', below: 'Include .*agora-token/(common|prefix).conf',
+    channel: '<LocationMatch "^/(?!rtc/lecture/)">\n    Require all denied\n</LocationMatch>',
+    name: '<If "%{HTTP_HOST} != \'tokens.example.com\'">\n    Require all denied\n</If>',
+};
+const lighttpdRules = {
+    server: 'lighttpd', below: '^include ',
+    channel: '$HTTP["url"] !~ "^/rtc/lecture/" {\n    url.access-deny = ("")\n}',
+    name: '$HTTP["host"] != "tokens.example.com" {\n    url.access-deny = ("")\n}',
+};
 
 // page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
 // before. user: who types the commands, if it is not root. service: the systemd service is behind it, whose
 // end and restart hosts.test.mjs tries.
 const hosts = {
     'nginx-unix': {
-        service: true, ...nginxRule('/etc/nginx/agora-token/site-unix.conf'),
+        service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-unix.conf' },
         page: 'nginx', section: 'systemd and a Unix socket',
     },
     'nginx-tcp': {
-        service: true, ...nginxRule('/etc/nginx/agora-token/site-tcp.conf'),
+        service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-tcp.conf' },
         page: 'nginx', section: 'systemd and a TCP port',
     },
     'nginx-spawn-fcgi': {
-        ...nginxRule('/etc/nginx/agora-token/site-unix.conf'), page: 'nginx', section: 'spawn-fcgi',
+        rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-unix.conf' },
+        page: 'nginx', section: 'spawn-fcgi',
     },
     'nginx-fcgiwrap': {
-        ...nginxRule('/etc/nginx/agora-token/site-cgi.conf'), page: 'nginx', section: 'fcgiwrap',
+        rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-cgi.conf' },
+        page: 'nginx', section: 'fcgiwrap',
     },
     'nginx-prefix': {
-        service: true, ...nginxRule('/etc/nginx/sites-available/default'),
-        page: 'nginx', section: 'Below a path of another site', prefix: '/agora',
+        service: true, page: 'nginx', section: 'Below a path of another site', prefix: '/agora',
+        rules: {
+            ...nginxRules, name: undefined, // which is for the other site to decide
+            file: '/etc/nginx/agora-token/prefix.conf', below: '^location .~ /agora/ ',
+        },
         deviations: [[/^[^?]*%(00|(?![\da-f]{2}))/i, 400]],
     },
     'lighttpd-fastcgi': {
-        service: true, ...lighttpdRule('/etc/lighttpd/agora-token/fastcgi.conf'),
+        service: true, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/fastcgi.conf' },
         page: 'lighttpd', section: 'FastCGI',
     },
     'lighttpd-cgi': {
-        ...lighttpdRule('/etc/lighttpd/agora-token/cgi.conf'), page: 'lighttpd', section: 'Plain CGI',
+        rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/cgi.conf' },
+        page: 'lighttpd', section: 'Plain CGI',
     },
     caddy: {
         service: true, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
-        rule: {
-            text: 'error /rtc/vip/* 403',
+        rules: {
+            channel: '@other not path_regexp ^/rtc/lecture/\nerror @other 403',
             file: '/etc/caddy/Caddyfile', below: '^http:// \\{', server: 'caddy',
         },
     },
     haproxy: {
         service: true, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024,
-        rule: {
-            text: 'http-request deny if { path,url_dec -m beg /rtc/vip/ }',
+        rules: {
+            channel: 'http-request deny unless { path,url_dec -m beg /rtc/lecture/ }',
+            name: 'http-request deny unless { hdr(host),host_only -i tokens.example.com }',
             file: '/etc/haproxy/haproxy.cfg', below: '^frontend ', server: 'haproxy',
         },
     },
     'apache-proxy-fcgi': {
-        service: true, ...apache, ...apacheRule('/etc/apache2/agora-token/proxy-fcgi.conf'),
+        service: true, ...apache, rules: { ...apacheRules, file: '/etc/apache2/agora-token/proxy-fcgi.conf' },
         page: 'apache', section: 'mod_proxy_fcgi',
     },
     'apache-fcgid': {
-        ...apache, ...apacheRule('/etc/apache2/agora-token/fcgid.conf'), page: 'apache', section: 'mod_fcgid',
+        ...apache, rules: { ...apacheRules, file: '/etc/apache2/agora-token/fcgid.conf' },
+        page: 'apache', section: 'mod_fcgid',
     },
     'apache-cgi': {
-        ...apache, ...apacheRule('/etc/apache2/agora-token/cgi.conf'), page: 'apache', section: 'Plain CGI',
+        ...apache, rules: { ...apacheRules, file: '/etc/apache2/agora-token/cgi.conf' },
+        page: 'apache', section: 'Plain CGI',
     },
     'apache-prefix': {
-        service: true, ...apache, ...apacheRule('/etc/apache2/sites-available/000-default.conf'),
+        service: true, ...apache,
+        rules: { ...apacheRules, name: undefined, file: '/etc/apache2/sites-available/000-default.conf' },
         page: 'apache', section: 'Below a path of another site', prefix: '/agora', keptFor: 100,
         deviations: [[/^[^?]*%00/, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
     },
@@ -97,8 +105,8 @@ const hosts = {
         prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
         // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
-        rule: {
-            text: 'RewriteRule ^rtc/vip/ - [F]',
+        rules: {
+            channel: 'RewriteRule !^(rtc/lecture/|agora-token\\.cgi$) - [F]',
             file: '/var/www/alice/public_html/.htaccess', below: '^RewriteEngine On', server: 'apache2',
         },
     },
@@ -136,6 +144,8 @@ async function start({ page, section, prepare = ':', user }, { settings, dotenv 
         let output;
         const commands = commandsOf(page, section);
         assert.match(commands.at(-1), /^curl /, `"${section}" in conf/${page}/README.md ends with a token`);
+        assert.match(fs.readFileSync(path.join(repository, 'conf', page, 'README.md'), 'utf8'),
+            user ? /browser/ : /apt-get install [\w -]*\bcurl\b/, `conf/${page}/README.md tells how to have curl`);
         await machine.run(prepare);
         const type = user ? asUser(machine, user) : machine.run;
         for (const command of commands) {
