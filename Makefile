@@ -212,12 +212,12 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(call objects,$(CLI)) $(B)/libservice.a 
 
 fuzz-programs: $(FUZZ:%=$(B)/tests/fuzz/%)
 
-# Each target from its seeds, for so many seconds, all at once. What was found new is kept for the next
+# Each target from its seeds, for so many seconds of a processor. What was found new is kept for the next
 # run.
 FUZZ_SECONDS ?= 60
 fuzz:
 	@$(MAKE) --no-print-directory SANITIZE=fuzzer fuzz-programs
-	@$(MAKE) --no-print-directory --jobs --output-sync $(FUZZ:%=fuzz-%)
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) --output-sync $(FUZZ:%=fuzz-%)
 
 fuzz-%:
 	@mkdir -p build/fuzzer/corpus/$*
