@@ -332,6 +332,8 @@ async function withReloadable({ dotenv, settings = {}, files = {} }, use) {
         dotenv,
     });
     const file = (name) => path.join(service.directory, name);
+    // It listens before it has said so.
+    await waitFor('it to be ready', () => /info: ready/.test(service.responderLog()));
     // Says what the log got, and waits until it did.
     const hangUp = async (pattern) => {
         const known = service.responderLog();
