@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # What the scripts that run tests share: they run suites, count, and end with `N passed, N failed`. A
-# script sets `logs`, the folder in which what a suite printed is kept, reads this file, and ends in
-# `finish`.
+# script reads this file, calls `begin` with the folder in which to keep what a suite printed, and ends
+# in `finish`.
 
 # Namespaces and bare systems are for root. Better now than after minutes.
 needs_root() {
@@ -19,10 +19,21 @@ as_root() {
     fi
 }
 
-# For each suite that has ended, a line: how many cases passed, and how many failed.
-mkdir -p "${logs:?}"
-counts=$logs/counts
-: >"$counts"
+# Of each suite that has ended there is a line in `counts`: how many cases passed, and how many failed.
+# Of each processor that is free for a suite there is one in a pipe, which `beside` takes and puts back.
+begin() {
+    logs=$1
+    counts=$logs/counts
+    mkdir -p "$logs"
+    : >"$counts"
+    rm -f "$logs/free"
+    mkfifo "$logs/free"
+    exec 9<>"$logs/free"
+    rm "$logs/free"
+    seq "$(nproc)" >&9
+    # A terminal's Ctrl-C does not reach what runs in the background.
+    trap 'trap "" TERM; kill -s TERM 0; wait; exit 1' HUP INT TERM
+}
 
 # Settings of whoever runs this must not reach the tests.
 unset APP_ID APP_ID_FILE APP_CERTIFICATE APP_CERTIFICATE_FILE CORS_ALLOW_ORIGIN LOG_LEVEL PORT \
@@ -73,14 +84,7 @@ judge() {
 }
 
 # beside suite|step NAME...: the same, but others that are begun so run at the same time, as many as
-# there are processors. For each of those there is a line in a pipe, which a suite takes and puts back.
-slots=$logs/slots
-rm -f "$slots"
-mkfifo "$slots"
-exec 9<>"$slots"
-rm "$slots"
-seq "$(nproc)" >&9
-
+# there are processors.
 beside() {
     read -r _ <&9
     {
@@ -88,9 +92,6 @@ beside() {
         echo >&9
     } &
 }
-
-# A terminal's Ctrl-C does not reach what runs in the background.
-trap 'trap "" TERM; kill -s TERM 0; wait; exit 1' HUP INT TERM
 
 # step NAME COMMAND...: what has no count of its own passes or does not.
 step() {
