@@ -1,5 +1,6 @@
 # make            builds the release into build/release
 # make run        installs what is missing, builds, serves on PORT (8080)
+# make test       installs what is missing, builds, runs the tests that take less than a minute; no root
 # make check      installs what the tests need, builds, runs every test and lint
 # make bench      installs what it needs, measures for four minutes, prints one table
 # make fuzz       fuzzes each target of tests/fuzz for FUZZ_SECONDS (60), with clang
@@ -223,12 +224,12 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(call objects,$(CLI)) $(B)/libservice.a 
 
 fuzz-programs: $(FUZZ:%=$(B)/tests/fuzz/%)
 
-# Each target from its seeds, for so many seconds, all at once. What was found new is kept for the next
+# Each target from its seeds, for so many seconds of a processor. What was found new is kept for the next
 # run.
 FUZZ_SECONDS ?= 60
 fuzz:
 	@$(MAKE) --no-print-directory SANITIZE=fuzzer fuzz-programs
-	@$(MAKE) --no-print-directory --jobs --output-sync $(FUZZ:%=fuzz-%)
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) --output-sync $(FUZZ:%=fuzz-%)
 
 fuzz-%:
 	@mkdir -p build/fuzzer/corpus/$*
@@ -260,6 +261,10 @@ run:
 	@$(MAKE) --no-print-directory all
 	@exec conf/local/serve
 
+test:
+	@conf/local/packages test
+	@tests/test
+
 check:
 	@conf/local/packages check
 	@tests/check
@@ -273,7 +278,7 @@ format:
 clean:
 	rm -rf build 2>/dev/null || sudo rm -rf build
 
-.PHONY: all install install-service uninstall deb check-package check-container cgi run check bench bench-programs fuzz \
+.PHONY: all install install-service uninstall deb check-package check-container cgi run test check bench bench-programs fuzz \
 	fuzz-programs format clean unit-programs node-packages
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,11 +1,14 @@
 # shellcheck shell=sh
-# What the check scripts share: they run suites, count, and end with `N passed, N failed`. A script
-# sets `logs`, the folder in which what a suite printed is kept, reads this file, and ends in `finish`.
+# What the scripts that run tests share: they run suites, count, and end with `N passed, N failed`. A
+# script reads this file, calls `begin` with the folder in which to keep what a suite printed, and ends
+# in `finish`.
 
 # Namespaces and bare systems are for root. Better now than after minutes.
-[ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || {
-    echo "$0 needs root, or sudo that asks for no password" >&2
-    exit 1
+needs_root() {
+    [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || {
+        echo "$0 needs root, or sudo that asks for no password" >&2
+        exit 1
+    }
 }
 
 as_root() {
@@ -16,9 +19,21 @@ as_root() {
     fi
 }
 
-passed=0
-failed=0
-mkdir -p "${logs:?}"
+# Of each suite that has ended there is a line in `counts`: how many cases passed, and how many failed.
+# Of each processor that is free for a suite there is one in a pipe, which `beside` takes and puts back.
+begin() {
+    logs=$1
+    counts=$logs/counts
+    mkdir -p "$logs"
+    : >"$counts"
+    rm -f "$logs/free"
+    mkfifo "$logs/free"
+    exec 9<>"$logs/free"
+    rm "$logs/free"
+    seq "$(nproc)" >&9
+    # A terminal's Ctrl-C does not reach what runs in the background.
+    trap 'trap "" TERM; kill -s TERM 0; wait; exit 1' HUP INT TERM
+}
 
 # Settings of whoever runs this must not reach the tests.
 unset APP_ID APP_ID_FILE APP_CERTIFICATE APP_CERTIFICATE_FILE CORS_ALLOW_ORIGIN LOG_LEVEL PORT \
@@ -30,30 +45,52 @@ cmocka='s/^\[  PASSED  \] ([0-9]+) test.*/passed \1/p; s/^\[  FAILED  \] ([0-9]+
 # shellcheck disable=SC2034
 tap='s/^# pass ([0-9]+)$/passed \1/p; s/^# fail ([0-9]+)$/failed \1/p'
 
-# suite NAME COUNTER COMMAND...: runs the command, then counts what it printed with COUNTER, a sed
-# script that leaves `passed N` and `failed N` lines. A suite that fails without saying how often
-# counts as one failure, and so does one that ran nothing.
+log_of() {
+    echo "$logs/$(echo "$1" | tr -c 'a-z0-9\n' '-').log"
+}
+
+# suite NAME COUNTER COMMAND...: runs the command, with no other suite beside it, and counts what it
+# printed with COUNTER, a sed script that leaves `passed N` and `failed N` lines. A suite that fails
+# without saying how often counts as one failure, and so does one that ran nothing.
 suite() {
+    wait
+    (judge "$@")
+}
+
+judge() {
     name=$1
     counter=$2
     shift 2
-    log="$logs/$(echo "$name" | tr -c 'a-z0-9\n' '-').log"
+    log=$(log_of "$name")
     started=$(date +%s)
     status=0
-    "$@" >"$log" 2>&1 || status=$?
+    "$@" >"$log" 2>&1 9>&- || status=$?
     good=$(sed -nE "$counter" "$log" | awk '/^passed/ { n += $2 } END { print n + 0 }')
     bad=$(sed -nE "$counter" "$log" | awk '/^failed/ { n += $2 } END { print n + 0 }')
     if [ "$status" -ne 0 ] || [ "$good" -eq 0 ]; then
         [ "$bad" -ne 0 ] || bad=1
     fi
-    passed=$((passed + good))
-    failed=$((failed + bad))
-    printf '%-42s %4d passed, %d failed, %d s\n' "$name" "$good" "$bad" $(($(date +%s) - started))
-    if [ "$bad" -ne 0 ]; then
-        grep -nE 'not ok|FAILED|ERROR|error:|warning:|Error:|expected|actual' "$log" | head -40 || :
-        echo "--- all of it is in $log; its end:"
-        tail -n 25 "$log"
-    fi
+    echo "$good $bad" >>"$counts"
+    # In one piece, as others print too.
+    printf '%s\n' "$(
+        printf '%-44s %4d passed, %d failed, %d s' "$name" "$good" "$bad" $(($(date +%s) - started))
+        if [ "$bad" -ne 0 ]; then
+            echo
+            grep -nE 'not ok|FAILED|ERROR|error:|warning:|Error:|expected|actual' "$log" | head -40 || :
+            echo "--- all of it is in $log; its end:"
+            tail -n 25 "$log"
+        fi
+    )"
+}
+
+# beside suite|step NAME...: the same, but others that are begun so run at the same time, as many as
+# there are processors.
+beside() {
+    read -r _ <&9
+    {
+        "$@"
+        echo >&9
+    } &
 }
 
 # step NAME COMMAND...: what has no count of its own passes or does not.
@@ -70,15 +107,41 @@ step_once() {
 # need NAME COMMAND...: a step without which the others make no sense.
 need() {
     step "$@"
-    [ "$failed" -eq 0 ] || {
+    ! grep -qv ' 0$' "$counts" || {
         finish
         exit 1
     }
 }
 
 finish() {
-    echo "$passed passed, $failed failed"
-    [ "$failed" -eq 0 ]
+    wait
+    awk '{ passed += $1; failed += $2 }
+        END { print passed + 0 " passed, " failed + 0 " failed"; exit failed != 0 }' "$counts"
+}
+
+# Suites of the program's own tests: the unit tests of a build, and files of tests/e2e.
+
+each_unit() {
+    flavour=$1
+    shift
+    bad=0
+    for source in tests/unit/test_*.c; do
+        "$@" "build/$flavour/${source%.c}" || bad=1
+    done
+    return $bad
+}
+
+# What of the contract a web server can change. (All of it is contract.test.mjs and clients.test.mjs.)
+# shellcheck disable=SC2034
+host_contract=host-contract.test.mjs
+[ -e "tests/e2e/$host_contract" ] || host_contract='contract.test.mjs clients.test.mjs'
+
+# e2e GATEWAY FILE...
+e2e() {
+    GATEWAY=$1
+    export GATEWAY
+    shift
+    (cd tests/e2e && exec node --test --test-reporter=tap "$@")
 }
 
 # bare_system RELEASE FOLDER: makes the smallest Debian there is, from where this machine has its own

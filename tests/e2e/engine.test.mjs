@@ -127,7 +127,8 @@ async function assertOthersServed(service, { count = 200, clients = 8, soon = 30
     assert.deepEqual(slow, []);
 }
 
-for (const gateway of ['fastcgi-unix', 'fastcgi-tcp']) {
+// What differs between the two kinds of socket is mostly the kernel's: a sanitizer sees all there is by one.
+for (const gateway of SANITIZED ? ['fastcgi-unix'] : ['fastcgi-unix', 'fastcgi-tcp']) {
     describe(`requests over ${gateway}`, () => {
         let service;
         before(async () => {

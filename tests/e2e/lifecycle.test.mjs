@@ -332,13 +332,13 @@ async function withReloadable({ dotenv, settings = {}, files = {} }, use) {
         dotenv,
     });
     const file = (name) => path.join(service.directory, name);
-    // Says what the log got, and waits until it did.
+    // Says what the log got, and waits until it did. (That it is ready it says after it has begun to listen.)
     const hangUp = async (pattern) => {
         const known = service.responderLog();
         const had = count(known, pattern);
         service.responder.kill('SIGHUP');
         await waitFor('the line in the log', () => count(service.responderLog(), pattern) > had);
-        return lines(service.responderLog().slice(known.length));
+        return lines(service.responderLog().slice(known.length)).filter((line) => !/info: ready/.test(line));
     };
     try {
         await use({

@@ -47,6 +47,11 @@ describe('a plain Debian', () => {
         }
     });
 
+    it('names what make test lacks to a user who may not install it', async () => {
+        assertTells(await fails(as('carol', 'timeout 60 make test </dev/null')),
+            'libcmocka-dev', 'nodejs', 'npm', 'zsh', 'as root, run: sh conf/local/packages test');
+    });
+
     it('has no control group left after tests, however they end', async () => {
         await run('cat >/tmp/leave', {
             input: 'trap "exit 3" INT\nmount -t cgroup2 groups /mnt\n'
