@@ -134,7 +134,6 @@ each_unit() {
 # What of the contract a web server can change. (All of it is contract.test.mjs and clients.test.mjs.)
 # shellcheck disable=SC2034
 host_contract=host-contract.test.mjs
-[ -e "tests/e2e/$host_contract" ] || host_contract='contract.test.mjs clients.test.mjs'
 
 # e2e GATEWAY FILE...
 e2e() {
