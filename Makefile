@@ -129,7 +129,11 @@ $(B)/tests/bench/token: $(B)/tests/bench/token.o $(call objects,$(TOKEN))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
 
-bench-programs: $(addprefix $(B)/tests/bench/,token process line)
+$(B)/tests/bench/access: $(B)/tests/bench/access.o $(B)/libservice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
+
+bench-programs: $(addprefix $(B)/tests/bench/,access token process line)
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
