@@ -54,7 +54,7 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
 SERVICE := $(filter-out src/agora-token%.c,$(wildcard src/*.c)) \
-	$(wildcard src/http/*.c src/json/*.c src/api/*.c src/gateway/*.c)
+	$(wildcard src/http/*.c src/json/*.c src/access/*.c src/api/*.c src/gateway/*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -136,7 +136,11 @@ $(B)/tests/bench/token: $(B)/tests/bench/token.o $(call objects,$(TOKEN))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
 
-bench-programs: $(addprefix $(B)/tests/bench/,token process line)
+$(B)/tests/bench/access: $(B)/tests/bench/access.o $(B)/libservice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
+
+bench-programs: $(addprefix $(B)/tests/bench/,access token process line)
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
