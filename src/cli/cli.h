@@ -67,6 +67,7 @@ struct values {
     struct agora_text channel;
     struct agora_text user;
     struct agora_text room;
+    struct agora_text id; /* of an API key */
     struct uid uid;
     enum agora_role role;
     struct agora_text rtm_user;
@@ -94,6 +95,8 @@ struct command {
     const char *notes;                   /* what help ends with; may be NULL */
     const struct option_spec *groups[7]; /* each ended by a name NULL; ended by NULL */
     int (*run)(const struct command *command, struct values *values);
+    const struct command *const *subcommands; /* in place of run, ended by NULL; the name of each
+                                                 is this command's and a word more */
 };
 
 /* clang-format versions lay out such macros differently. */
@@ -162,5 +165,6 @@ extern const struct command command_stt;
 extern const struct command command_decode;
 extern const struct command command_encode;
 extern const struct command command_verify;
+extern const struct command command_access;
 
 #endif

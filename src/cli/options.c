@@ -334,7 +334,8 @@ int parse_options(const struct command *command, int argc, char **argv, struct v
             return 0;
     }
 
-    bool takes_operand = strstr(command->synopsis, "TOKEN") != NULL;
+    bool takes_operand =
+        strstr(command->synopsis, "TOKEN") != NULL || strcmp(command->synopsis, "FILE") == 0;
     if (optind < argc && takes_operand)
         values->operand = argv[optind++];
     if (optind < argc)

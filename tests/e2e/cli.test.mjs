@@ -448,6 +448,9 @@ describe('recipes, against the builders of Agora', () => {
     const wrong = [
         [[], 'usage'],
         [['bogus'], "'bogus'", '--help'],
+        [['access'], 'a subcommand is missing'],
+        [['access', 'bogus'], "'bogus'", '--help'],
+        [['access', 'check'], 'FILE is missing'],
         [['rtc'], '--channel NAME is missing'],
         [['rtc', '--channel', 'a'], '--uid NUMBER or --user ACCOUNT is missing'],
         [['rtc', ...call, '--user', 'a'], '--uid and --user are both given'],
@@ -604,7 +607,7 @@ describe('help', () => {
 
     it('lists the commands, and tells the version', async () => {
         const help = await good(['--help'], { env: {} });
-        assert.deepEqual([...help.matchAll(/^ {2}([a-z0-9-]+) /gm)].map(([, name]) => name), commands);
+        assert.deepEqual([...help.matchAll(/^ {2}([a-z0-9-]+) /gm)].map(([, name]) => name), [...commands, 'access']);
         assert.match(await good(['--version'], { env: {} }), /^agora-token \d+\.\d+\.\d+\n$/);
     });
 
@@ -642,6 +645,7 @@ describe('help', () => {
         assert.deepEqual(await bash('agora-token', 'verify', '--c'), ['--channel', '--certificate-file', '--certificate']);
         assert.deepEqual(await bash('agora-token', 'rtc', '--role', 'p'), ['publisher']);
         assert.deepEqual(await bash('agora-token', 'rtm2', '--read', 'u'), ['users=']);
+        assert.deepEqual(await bash('agora-token', 'access', 'c'), ['check']);
         assert.deepEqual((await bash('agora-token', 'fpa', '--')).sort(),
             (await optionsOf('fpa')).map((option) => `--${option}`).sort());
     });
@@ -656,7 +660,8 @@ describe('help', () => {
             complete() { . ${file('_agora-token')} }
             complete`], ...words);
         const offered = await zsh('agora-token', 'rt');
-        assert.deepEqual(offered, [...commands, '--help', '--version']);
+        assert.deepEqual(offered, [...commands, 'access', '--help', '--version']);
+        assert.deepEqual(await zsh('agora-token', 'access', ''), ['key', 'check']);
         assert.deepEqual(await zsh('agora-token', 'verify', '--c'),
             (await optionsOf('verify')).map((option) => `--${option}`));
         assert.deepEqual(await zsh('agora-token', 'rtc', '--role', 'p'), ['publisher', 'subscriber']);
