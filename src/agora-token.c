@@ -62,6 +62,23 @@ static void free_values(struct values *values) {
         free((void *)values->permissions.list[i].names);
 }
 
+/* Runs the command that stands behind another one's options, for the token that it describes. */
+static int run_inner(const struct command *outer, const struct values *values,
+                     struct values *inner) {
+    const struct command *command = values->rest_count > 0 ? find(commands, values->rest[0]) : NULL;
+    if (!command || command->run != mint_token_type)
+        return complain(outer, "a command that mints a token is missing behind FILE and options, "
+                               "such as rtc --channel NAME --uid NUMBER");
+    int status = parse_options(command, values->rest_count, values->rest, inner);
+    inner->outer = values;
+    inner->take = outer->take;
+    if (status == 0 && inner->help)
+        print_help(command);
+    else if (status == 0)
+        status = command->run(command, inner);
+    return status;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_usage(stderr);
@@ -88,6 +105,7 @@ int main(int argc, char **argv) {
     }
 
     struct values values = {0};
+    struct values inner = {0};
     int status = parse_options(command, argc - 1, argv + 1, &values);
     if (status == 0 && values.help) {
         print_help(command);
@@ -95,9 +113,12 @@ int main(int argc, char **argv) {
             print_commands(stdout, command->subcommands);
     } else if (status == 0 && command->subcommands) {
         status = complain(command, "a subcommand is missing");
+    } else if (status == 0 && command->take) {
+        status = run_inner(command, &values, &inner);
     } else if (status == 0) {
         status = command->run(command, &values);
     }
+    free_values(&inner);
     free_values(&values);
     return status;
 }

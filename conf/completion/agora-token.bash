@@ -12,7 +12,7 @@ _agora_token() {
     fi
     case $previous in
     access) words=$("$program" access --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p') ;;
-    check)
+    check | try)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames
         return

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "access/policy.h"
+#include "access/decision.h"
 #include "cli/cli.h"
 #include "cli/show.h"
 #include "file.h"
 #include "text.h"
+#include "token_request.h"
 
 static struct policy *load(const struct command *command, const char *path) {
     char error[POLICY_ERROR_MAX];
@@ -210,6 +211,80 @@ static const struct option_spec options_key[] = {
     OPTIONS_END,
 };
 
+static struct agora_text variable(const struct variables *variables, struct agora_text name) {
+    for (size_t i = 0; i < variables->count; i++)
+        if (strncmp(variables->list[i], name.data, name.length) == 0 &&
+            variables->list[i][name.length] == '=')
+            return agora_text_of(variables->list[i] + name.length + 1);
+    return (struct agora_text){NULL, 0};
+}
+
+/* Who shows an API key, or has the web server's parameters, by the policy. NULL, or the reason why
+ * it is nobody. */
+static const char *identify(const struct policy *policy, const struct values *values,
+                            struct agora_text parameters[static POLICY_PARAMETERS_MAX],
+                            struct identity *identity) {
+    const char *key = values->bearer ? values->bearer : values->api_key;
+    unsigned char hash[API_KEY_HASH_LENGTH];
+    if (key && !api_key_hash(EVP_sha256(), agora_text_of(key), hash))
+        return "OpenSSL has no SHA-256";
+    for (size_t i = 0; i < policy->callers.count; i++) {
+        const struct caller *caller = (const struct caller *)policy->callers.items + i;
+        const struct api_key *found =
+            key ? api_key_find(caller->api_keys.items, caller->api_keys.count, hash) : NULL;
+        *identity = (struct identity){.caller = caller};
+        parameters[0] = (struct agora_text){NULL, 0};
+        if (found && api_key_is_expired(found, time(NULL)))
+            return "the API key has expired";
+        if (found) {
+            identity->subject = found->id;
+            return NULL;
+        }
+        const struct server_parameter *names = caller->server.parameters.items;
+        for (size_t j = 0; !key && j < caller->server.parameters.count; j++)
+            parameters[j] = variable(&values->variables, names[j].parameter);
+        if (!key && caller->kind == CALLER_SERVER && parameters[0].length > 0) {
+            identity->parameters = parameters;
+            identity->subject = parameters[0];
+            return NULL;
+        }
+    }
+    return key ? "it is no API key of the policy" : "no caller's user is among the parameters";
+}
+
+/* Says of each rule up to the first that fits what it has against the token. */
+static int take(const struct command *command, const struct values *values, uint32_t expire,
+                struct service_list *services) {
+    const struct wanted_token token = {services->count, services->list};
+    const struct wanted wanted = {1, &token, expire, values->expire.given};
+    struct agora_text parameters[POLICY_PARAMETERS_MAX];
+    struct identity identity;
+    struct decision decision = {0};
+    struct policy *policy = load(command, values->outer->operand);
+    if (!policy)
+        return EXIT_FAILED;
+    const char *reason = identify(policy, values->outer, parameters, &identity);
+    if (reason) {
+        policy_free(policy);
+        return complain_failed(command, "the policy does not know who asks: %s", reason);
+    }
+    print_named("caller ", identity.caller->name);
+    print_named(", subject ", identity.subject);
+    putchar('\n');
+    for (size_t i = 0; i < policy->rules.count && !decision.rule; i++) {
+        const struct rule *rule = (const struct rule *)policy->rules.items + i;
+        printf("rules[%zu]: ", i);
+        if (decide_by_rule(rule, &identity, &wanted, &decision))
+            printf("allowed, for %u seconds\n", decision.expire);
+        else
+            puts(decision.text);
+    }
+    bool granted = decision.rule;
+    puts(granted ? "allowed" : "refused");
+    policy_free(policy);
+    return granted ? EXIT_OK : EXIT_FAILED;
+}
+
 static const struct option_spec options_help[] = {
     OPTION("help", NULL, KIND_FLAG, help, "print this and exit"),
     OPTIONS_END,
@@ -233,8 +308,28 @@ static const struct command command_access_key = {
     .run = run_key,
 };
 
+static const struct option_spec options_try[] = {
+    OPTION("bearer", "TOKEN", KIND_STRING, bearer,
+           "what the request shows in Authorization; everybody on this machine\n"
+           "can see it in the list of processes, as with --api-key"),
+    OPTION("api-key", "KEY", KIND_STRING, api_key, "what it shows in X-API-Key"),
+    OPTION("server", "NAME=VALUE", KIND_VARIABLE, variables,
+           "a parameter that the web server sets"),
+    OPTIONS_END,
+};
+
+static const struct command command_access_try = {
+    .name = "access try",
+    .summary = "Says whether somebody may have a token by a policy, and if not why.",
+    .synopsis = "FILE [OPTION...] COMMAND [OPTION...]",
+    .notes = "COMMAND with its options is one that mints a token, such as rtc. Exit status:\n"
+             "0 allowed, 1 refused, 2 wrong usage.",
+    .groups = {options_try, options_help},
+    .take = take,
+};
+
 static const struct command *const subcommands[] = {&command_access_key, &command_access_check,
-                                                    NULL};
+                                                    &command_access_try, NULL};
 
 const struct command command_access = {
     .name = "access",

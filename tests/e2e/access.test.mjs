@@ -183,3 +183,60 @@ describe('a key', () => {
         assert.ok(validate(policy));
     });
 });
+
+describe('a try', () => {
+    const policy = base();
+    const key = 'a'.repeat(43);
+    policy.callers.lms.api_keys[0].sha256 = crypto.createHash('sha256').update(key).digest('hex');
+    policy.rules.push(
+        { caller: ['lms', 'site'], if: { id: '2026a' }, services: ['rtc', 'rtm'], channels: ['course-*'], users: ['*'] },
+        { caller: 'site', if: { groups: 'staff' }, services: ['rtc'], channels: ['*'], users: ['${user}'], roles: ['publisher'], max_expire: 60 });
+    const attempt = (...words) => {
+        const file = path.join(directory, 'try.json');
+        fs.writeFileSync(file, JSON.stringify(policy));
+        return spawnSync(PROGRAM, ['access', 'try', file, ...words], { encoding: 'utf8' });
+    };
+    const staff = ['--server', 'REMOTE_USER=ann', '--server', 'OIDC_CLAIM_groups=staff'];
+
+    const cases = [
+        [['--api-key', key, 'rtc', '--channel', 'course-1', '--uid', '7', '--role', 'subscriber'], 0, [
+            'caller lms, subject 2026a', "rules[0]: caller 'lms' has no rule", 'rules[1]: allowed, for 3600 seconds', 'allowed']],
+        [['--bearer', key, 'rtm', '--user', 'u', '--channel', 'course-1', '--expire', '5m'], 0, [
+            'caller lms, subject 2026a', "rules[0]: caller 'lms' has no rule", 'rules[1]: allowed, for 300 seconds', 'allowed']],
+        [['--api-key', key, 'rtc', '--channel', 'x', '--uid', '7', '--role', 'subscriber'], 1, [
+            'caller lms, subject 2026a', "rules[0]: caller 'lms' has no rule",
+            "rules[1]: channel 'x' is not allowed: this caller may have 'course-*'", "rules[2]: caller 'lms' has no rule", 'refused']],
+        [[...staff, 'rtc', '--channel', 'x', '--user', 'ann'], 0, [
+            'caller site, subject ann', "rules[0]: caller 'site' has no rule",
+            "rules[1]: what the credential says of 'id' is not what a rule for this caller asks",
+            'rules[2]: allowed, for 60 seconds', 'allowed']],
+        [[...staff, 'rtc', '--channel', 'x', '--user', 'ann', '--expire', '61'], 1, [
+            'caller site, subject ann', "rules[0]: caller 'site' has no rule",
+            "rules[1]: what the credential says of 'id' is not what a rule for this caller asks",
+            "rules[2]: expire '61' is not allowed: this caller may have 1 to 60 seconds", 'refused']],
+    ];
+    for (const [words, status, lines] of cases) {
+        it(`says ${lines.at(-1)}: ${words.filter((word) => word !== key).join(' ')}`, () => {
+            const result = attempt(...words);
+            assert.deepEqual(result.stdout.trimEnd().split('\n'), lines, result.stderr);
+            assert.equal(result.status, status);
+        });
+    }
+
+    it('of nobody, or of nothing, is no try', () => {
+        for (const [words, status, text] of [
+            [['--api-key', 'secret-key', 'rtm', '--user', 'u'], 1, 'it is no API key of the policy'],
+            [['rtm', '--user', 'u'], 1, "no caller's user is among the parameters"],
+            [[], 2, 'a command that mints a token is missing'],
+            [['decode', 'x'], 2, 'a command that mints a token is missing'],
+            [['--server', 'REMOTE_USER', 'rtm', '--user', 'u'], 2, "--server 'REMOTE_USER' is not valid: use NAME=VALUE"],
+            [['--server', '=ann', 'rtm', '--user', 'u'], 2, "--server '=ann' is not valid: use NAME=VALUE"],
+            [['rtm', '--bogus'], 2, 'there is no option --bogus'],
+        ]) {
+            const result = attempt(...words);
+            assert.equal(result.status, status, result.stderr);
+            assert.ok(result.stderr.includes(text), result.stderr);
+            assert.ok(!`${result.stdout}${result.stderr}`.includes('secret-key'));
+        }
+    });
+});

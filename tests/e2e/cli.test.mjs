@@ -451,6 +451,7 @@ describe('recipes, against the builders of Agora', () => {
         [['access'], 'a subcommand is missing'],
         [['access', 'bogus'], "'bogus'", '--help'],
         [['access', 'check'], 'FILE is missing'],
+        [['access', 'try'], 'a command that mints a token is missing'],
         [['rtc'], '--channel NAME is missing'],
         [['rtc', '--channel', 'a'], '--uid NUMBER or --user ACCOUNT is missing'],
         [['rtc', ...call, '--user', 'a'], '--uid and --user are both given'],
@@ -661,7 +662,7 @@ describe('help', () => {
             complete`], ...words);
         const offered = await zsh('agora-token', 'rt');
         assert.deepEqual(offered, [...commands, 'access', '--help', '--version']);
-        assert.deepEqual(await zsh('agora-token', 'access', ''), ['key', 'check']);
+        assert.deepEqual(await zsh('agora-token', 'access', ''), ['key', 'check', 'try']);
         assert.deepEqual(await zsh('agora-token', 'verify', '--c'),
             (await optionsOf('verify')).map((option) => `--${option}`));
         assert.deepEqual(await zsh('agora-token', 'rtc', '--role', 'p'), ['publisher', 'subscriber']);
