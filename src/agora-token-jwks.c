@@ -20,8 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/jwks_url.h"
-#include "access/key_set.h"
+#include "access/key_source.h"
 #include "http/buffer.h"
 #include "text.h"
 #include "version.h"
@@ -55,7 +54,7 @@ static bool fetch(CURL *curl, const char *url, const char *ca_file, struct buffe
                   char error[static CURL_ERROR_SIZE]) {
     long status = 0;
     buffer_clear(body);
-    if (!jwks_url_is_allowed(agora_text_of(url))) {
+    if (!jwks_url_is_allowed(url)) {
         snprintf(error, CURL_ERROR_SIZE, "use " JWKS_URL_ALLOWED);
         return false;
     }
@@ -117,13 +116,13 @@ static int fetch_once(CURL *curl, const char *url, const char *ca_file, const ch
     if (keys && !write_file(path, &body)) {
         why = strerror(errno);
         url = path;
-        key_set_free(keys);
+        key_set_release(keys);
         keys = NULL;
     }
     if (!keys)
         fprintf(stderr, "agora-token-jwks: %s: %s\n", quote(agora_text_of(url)).text, why);
     buffer_free(&body);
-    key_set_free(keys);
+    key_set_release(keys);
     return keys ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -158,8 +157,10 @@ static int serve(CURL *curl) {
 enum option_id { ONCE = 256, CA_FILE, VERSION_ };
 
 static const struct option options[] = {
-    {"once", no_argument, NULL, ONCE},        {"ca-file", required_argument, NULL, CA_FILE},
-    {"version", no_argument, NULL, VERSION_}, {"help", no_argument, NULL, 'h'},
+    {"once", no_argument, NULL, ONCE},
+    {"ca-file", required_argument, NULL, CA_FILE},
+    {"version", no_argument, NULL, VERSION_},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 

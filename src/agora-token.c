@@ -93,16 +93,18 @@ int main(int argc, char **argv) {
         puts("agora-token " VERSION);
         return EXIT_OK;
     }
-    const struct command *command = find(commands, argv[1]);
+    const struct command *const *list = commands;
+    const struct command *command = find(list, argv[1]);
     if (command && command->subcommands && argc > 2 && argv[2][0] != '-') {
-        command = find(command->subcommands, argv[2]);
+        list = command->subcommands;
+        command = find(list, argv[2]);
         argc--;
         argv++;
     }
     if (!command) {
         struct nearest nearest = {.name = agora_text_of(argv[1])};
-        for (size_t i = 0; i < COMMANDS; i++)
-            nearest_try(&nearest, commands[i]->name);
+        for (; *list; list++)
+            nearest_try(&nearest, word_of(*list));
         fprintf(stderr, "agora-token: there is no command '%s'%s%s%s; see agora-token --help\n",
                 show(nearest.name).text, nearest.best ? " (did you mean " : "",
                 nearest.best ? nearest.best : "", nearest.best ? "?)" : "");

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct access {
     struct policy *policy;
     struct caller_keys *callers; /* in the order of the policy */
     EVP_MD *sha256;
+    struct rate_table *rates;
     bool has_api_keys;
     bool has_ambient_callers;
 };
@@ -41,10 +43,9 @@ static bool fail(char *error, const char *place, const char *member, const char 
     return false;
 }
 
-/* Reads a file that the policy names into content, which has room for FILE_MAX. */
+/* Reads a file that the policy names into content, which has room for POLICY_SIZE_MAX. */
 static bool read_named(const char *policy_path, struct agora_text name, bool is_secret,
-                       char *content, size_t size, char *error, const char *place,
-                       const char *member) {
+                       char *content, char *error, const char *place, const char *member) {
     char path[4096];
     char why[ACCESS_ERROR_MAX];
     const char *slash = strrchr(policy_path, '/');
@@ -54,15 +55,15 @@ static bool read_named(const char *policy_path, struct agora_text name, bool is_
         return fail(error, place, member, "the path is too long");
     if (is_secret && file_is_exposed(path, why, sizeof why))
         return fail(error, place, member, why);
-    if (file_read(path, FILE_TIMEOUT_MS, content, size))
+    if (file_read(path, FILE_TIMEOUT_MS, content, POLICY_SIZE_MAX))
         return true;
     snprintf(why, sizeof why, "cannot read %.200s: %s", path, strerror(errno));
     return fail(error, place, member, why);
 }
 
 /* The keys of a JWT caller. content: room for files. */
-static bool load_keys(const char *path, const struct caller *caller, struct caller_keys *keys,
-                      char *content, char *error) {
+static bool load_keys(const char *path, enum access_use use, const struct caller *caller,
+                      struct caller_keys *keys, char *content, char *error) {
     const struct jwt_caller *jwt = &caller->jwt;
     char place[96];
     char why[KEY_SET_ERROR_MAX];
@@ -73,6 +74,10 @@ static bool load_keys(const char *path, const struct caller *caller, struct call
         .audience_count = jwt->audience.count,
         .audience_claim = jwt->audience_claim.data,
     };
+    if (jwt->jwks_url.data && use == ACCESS_CGI)
+        return fail(error, place, "jwks_url",
+                    "a CGI program can't wait for keys: use jwks_file, and have "
+                    "agora-token-jwks --once fetch them into it");
     if (jwt->jwks_url.data) {
         keys->source = key_source_new(caller->name.data, jwt->jwks_url.data,
                                       jwt->ca_file.data ? jwt->ca_file.data : "");
@@ -80,8 +85,8 @@ static bool load_keys(const char *path, const struct caller *caller, struct call
     }
     bool is_secret = jwt->secret_file.data != NULL;
     const char *member = is_secret ? "secret_file" : "jwks_file";
-    if (!read_named(path, is_secret ? jwt->secret_file : jwt->jwks_file, is_secret, content,
-                    FILE_SIZE_MAX, error, place, member))
+    if (!read_named(path, is_secret ? jwt->secret_file : jwt->jwks_file, is_secret, content, error,
+                    place, member))
         return false;
     struct agora_text text = agora_text_of(content);
     /* An editor ends the last line; that is no part of the secret. */
@@ -111,7 +116,7 @@ static void take_over(const struct access *old, const struct caller *caller,
 }
 
 static struct policy *load_policy(const char *path, char *content, char *error) {
-    if (!file_read(path, FILE_TIMEOUT_MS, content, FILE_SIZE_MAX)) {
+    if (!file_read(path, FILE_TIMEOUT_MS, content, POLICY_SIZE_MAX)) {
         snprintf(error, ACCESS_ERROR_MAX, "ACCESS_FILE: cannot read %.200s: %s", path,
                  strerror(errno));
         return NULL;
@@ -121,11 +126,16 @@ static struct policy *load_policy(const char *path, char *content, char *error) 
     return policy_read(path, agora_text_of(content), error);
 }
 
-struct access *access_load(const char *path, const struct access *old,
+static struct rate_table *new_rates(void) {
+    unsigned char secret[16];
+    return RAND_bytes(secret, sizeof secret) == 1 ? rate_table_new(secret) : NULL;
+}
+
+struct access *access_load(const char *path, enum access_use use, const struct access *old,
                            char error[static ACCESS_ERROR_MAX]) {
     bool loaded = false;
     struct access *access = calloc(1, sizeof *access);
-    char *content = malloc(FILE_SIZE_MAX);
+    char *content = malloc(POLICY_SIZE_MAX);
     snprintf(error, ACCESS_ERROR_MAX, "ACCESS_FILE: out of memory");
     if (!access || !content)
         goto out;
@@ -135,11 +145,13 @@ struct access *access_load(const char *path, const struct access *old,
     if (!access->policy)
         goto out;
     access->callers = calloc(access->policy->callers.count + 1, sizeof *access->callers);
-    loaded = access->callers != NULL;
+    if (use == ACCESS_SERVICE)
+        access->rates = old && old->rates ? rate_table_hold(old->rates) : new_rates();
+    loaded = access->callers && (access->rates || use != ACCESS_SERVICE);
     for (size_t i = 0; loaded && i < access->policy->callers.count; i++) {
         const struct caller *caller = caller_at(access->policy, i);
         if (caller->kind == CALLER_JWT)
-            loaded = load_keys(path, caller, &access->callers[i], content, error);
+            loaded = load_keys(path, use, caller, &access->callers[i], content, error);
         if (loaded)
             take_over(old, caller, &access->callers[i]);
         access->has_api_keys |= caller->kind == CALLER_API_KEYS;
@@ -147,7 +159,7 @@ struct access *access_load(const char *path, const struct access *old,
     }
 out:
     if (content)
-        OPENSSL_cleanse(content, FILE_SIZE_MAX);
+        OPENSSL_cleanse(content, POLICY_SIZE_MAX);
     free(content);
     if (loaded)
         return access;
@@ -168,6 +180,7 @@ void access_release(struct access *access) {
         key_source_release(access->callers[i].source);
     }
     free(access->callers);
+    rate_table_release(access->rates);
     policy_free(access->policy);
     EVP_MD_free(access->sha256);
     free(access);
@@ -175,6 +188,18 @@ void access_release(struct access *access) {
 
 const struct policy *access_policy(const struct access *access) {
     return access->policy;
+}
+
+struct rate_table *access_rates(const struct access *access) {
+    return access->rates;
+}
+
+bool access_has_rates(const struct access *access) {
+    const struct rule *rules = access->policy->rules.items;
+    for (size_t i = 0; i < access->policy->rules.count; i++)
+        if (rules[i].rate.count > 0)
+            return true;
+    return false;
 }
 
 bool access_has_ambient_callers(const struct access *access) {
@@ -251,8 +276,7 @@ static enum access_result try_jwt(const struct question *q, struct agora_text to
     for (size_t i = 0; i < access->policy->callers.count; i++) {
         const struct caller *caller = caller_at(access->policy, i);
         const struct caller_keys *its = &access->callers[i];
-        if (caller->kind != CALLER_JWT || (only && only != caller) ||
-            !jwt_is_for(jwt, &its->party))
+        if (caller->kind != CALLER_JWT || (only && only != caller) || !jwt_is_for(jwt, &its->party))
             continue;
         struct key_set *keys = its->source ? key_source_keys(its->source) : its->keys;
         q->out->identity.caller = caller;
@@ -324,8 +348,7 @@ static enum access_result try_server(const struct question *q) {
     for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
         const struct server_parameter *parameters = caller->server.parameters.items;
-        if (caller->kind != CALLER_SERVER ||
-            variable(q, parameters[0].parameter.data).length == 0)
+        if (caller->kind != CALLER_SERVER || variable(q, parameters[0].parameter.data).length == 0)
             continue;
         q->out->identity.caller = caller;
         for (size_t j = 0; j < caller->server.parameters.count; j++) {
@@ -350,7 +373,8 @@ enum access_result access_identify(const struct access *access, const struct req
     static const struct {
         enum access_result (*try)(const struct question *);
         bool is_ambient; /* a browser sends it along by itself */
-    } kinds[] = {{try_bearer, false}, {try_key_header, false}, {try_cookies, true}, {try_server, true}};
+    } kinds[] = {
+        {try_bearer, false}, {try_key_header, false}, {try_cookies, true}, {try_server, true}};
     const struct question q = {access, request, now, identification};
     identification->identity = (struct identity){0};
     identification->reason = NULL;

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -78,6 +79,7 @@ struct key {
 };
 
 struct key_set {
+    atomic_uint holders; /* besides the first */
     bool is_secret;
     size_t count;
     struct key keys[];
@@ -90,8 +92,15 @@ const struct algorithm *algorithm_of_name(struct agora_text name) {
     return NULL;
 }
 
-void key_set_free(struct key_set *keys) {
-    for (size_t i = 0; keys && i < keys->count; i++) {
+struct key_set *key_set_hold(struct key_set *keys) {
+    atomic_fetch_add(&keys->holders, 1);
+    return keys;
+}
+
+void key_set_release(struct key_set *keys) {
+    if (!keys || atomic_fetch_sub(&keys->holders, 1) > 0)
+        return;
+    for (size_t i = 0; i < keys->count; i++) {
         free(keys->keys[i].kid);
         EVP_MAC_CTX_free(keys->keys[i].mac);
         EVP_MD_CTX_free(keys->keys[i].public);
@@ -312,7 +321,7 @@ static struct key_set *read_list(struct json_object *list, char *error) {
         return keys;
     snprintf(error, KEY_SET_ERROR_MAX, "%s%s", count > 0 ? "no key can be used; the first: " : "",
              problem ? problem : "it has no keys");
-    key_set_free(keys);
+    key_set_release(keys);
     return NULL;
 }
 
@@ -358,6 +367,6 @@ struct key_set *key_set_of_secret(struct agora_text secret, char error[static KE
         return keys;
     }
     snprintf(error, KEY_SET_ERROR_MAX, "%s", no_memory);
-    key_set_free(keys);
+    key_set_release(keys);
     return NULL;
 }

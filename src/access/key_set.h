@@ -8,8 +8,7 @@
 #include "access/credential.h"
 #include "agora_token.h"
 
-/* Not one bit of a key set is written to once it is made, so any number of threads may verify with
- * it. Whoever frees it knows that none does any more. */
+/* Constant once it is made, but for its holders, so any number of threads may verify with it. */
 struct key_set;
 
 enum { KEYS_MAX = 100, SECRET_LENGTH_MIN = 32, KEY_SET_ERROR_MAX = 128 };
@@ -26,8 +25,11 @@ struct key_set *key_set_read(struct agora_text jwks, char error[static KEY_SET_E
  */
 struct key_set *key_set_of_secret(struct agora_text secret, char error[static KEY_SET_ERROR_MAX]);
 
-/* NULL is allowed. */
-void key_set_free(struct key_set *keys);
+/* One holder more than the one that made it; returns its argument. */
+struct key_set *key_set_hold(struct key_set *keys);
+
+/* One holder less; the last one frees. NULL is allowed. */
+void key_set_release(struct key_set *keys);
 
 /* RFC 7518 section 3.1 and RFC 8037 section 3.1. NULL for any other name, none among them. */
 struct algorithm;

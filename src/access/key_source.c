@@ -2,6 +2,28 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+static bool is_host(const char *url, size_t length, const char *host) {
+    return length == strlen(host) && strncasecmp(url, host, length) == 0;
+}
+
+bool jwks_url_is_allowed(const char *url) {
+    bool is_http = strncasecmp(url, "http://", 7) == 0;
+    if (!is_http && strncasecmp(url, "https://", 8) != 0)
+        return false;
+    url += is_http ? 7 : 8;
+    /* Without user and password; a backslash is a slash to some and not to others. */
+    size_t authority = strcspn(url, "/?#");
+    size_t host = url[0] == '[' ? strcspn(url, "]") + 1 : strcspn(url, ":/?#");
+    if (host == 0 || host > authority || strcspn(url, "@ \\") < authority)
+        return false;
+    size_t port = url[host] == ':' ? 1 + strspn(url + host + 1, "0123456789") : 0;
+    if (host + port != authority)
+        return false;
+    return !is_http || is_host(url, host, "localhost") || is_host(url, host, "127.0.0.1") ||
+           is_host(url, host, "[::1]");
+}
 
 struct key_source *key_source_new(const char *caller, const char *url, const char *ca_file) {
     struct key_source *source = calloc(1, sizeof *source);

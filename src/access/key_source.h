@@ -1,7 +1,7 @@
 /*
- * A key set that is fetched from a URL, and replaced as a whole. The thread that has it fetched (see
- * gateway/key_fetcher.h) writes, all others read; none waits for a fetch. A policy that is read anew
- * takes over the sources of callers that did not change, with the keys that are there.
+ * A key set that is fetched from a URL, and replaced as a whole. The thread that has it fetched
+ * (see gateway/key_fetcher.h) writes, all others read; none waits for a fetch. A policy that is
+ * read anew takes over the sources of callers that did not change, with the keys that are there.
  */
 #ifndef ACCESS_KEY_SOURCE_H
 #define ACCESS_KEY_SOURCE_H
@@ -12,6 +12,11 @@
 #include <stdint.h>
 
 #include "access/key_set.h"
+
+/* The most bytes of a key set, and the URLs from which one may be fetched. */
+enum { JWKS_MAX = 256 * 1024 };
+#define JWKS_URL_ALLOWED "https://HOST/…, or http:// with localhost, 127.0.0.1 or [::1]"
+bool jwks_url_is_allowed(const char *url);
 
 struct key_source {
     atomic_uint holders;

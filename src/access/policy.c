@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "access/key_source.h"
 #include "redact.h"
 #include "text.h"
 #include "json/names.h"
@@ -59,7 +60,6 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, 
     va_end(arguments);
     return false;
 }
-
 
 /* Zeroed memory that lives as long as the policy; NULL, with a complaint, when there is none. */
 static void *keep(struct reader *reader, size_t size) {
@@ -238,35 +238,11 @@ static bool read_cookie(struct reader *reader, struct json_object *json, void *o
                    show(*text).text, marks));
 }
 
-static bool is_host(const char *url, size_t length, const char *host) {
-    return length == strlen(host) && strncasecmp(url, host, length) == 0;
-}
-
-static bool is_key_url(const char *url) {
-    bool is_http = strncasecmp(url, "http://", 7) == 0;
-    if (!is_http && strncasecmp(url, "https://", 8) != 0)
-        return false;
-    url += is_http ? 7 : 8;
-    /* Without user and password; a backslash is a slash to some and not to others. */
-    size_t authority = strcspn(url, "/?#");
-    size_t host = url[0] == '[' ? strcspn(url, "]") + 1 : strcspn(url, ":/?#");
-    if (host == 0 || host > authority || strcspn(url, "@ \\") < authority)
-        return false;
-    size_t port = url[host] == ':' ? 1 + strspn(url + host + 1, "0123456789") : 0;
-    if (host + port != authority)
-        return false;
-    return !is_http || is_host(url, host, "localhost") || is_host(url, host, "127.0.0.1") ||
-           is_host(url, host, "[::1]");
-}
-
 static bool read_url(struct reader *reader, struct json_object *json, void *out) {
     struct agora_text *text = out;
     return read_text(reader, json, text) &&
-           (is_key_url(text->data) ||
-            refuse(reader,
-                   "'%s' is not allowed: use https://HOST/…, or http:// with localhost, "
-                   "127.0.0.1 or [::1]",
-                   show(*text).text));
+           (jwks_url_is_allowed(text->data) ||
+            refuse(reader, "'%s' is not allowed: use " JWKS_URL_ALLOWED, show(*text).text));
 }
 
 static const struct member jwt_members[] = {

@@ -1,6 +1,7 @@
 #include "access/rate.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct shard {
 };
 
 struct rate_table {
+    atomic_uint holders; /* besides the first */
     uint64_t secret[2];
     struct shard shards[RATE_SHARDS];
 };
@@ -86,8 +88,13 @@ struct rate_table *rate_table_new(const unsigned char secret[static 16]) {
     return table;
 }
 
-void rate_table_free(struct rate_table *table) {
-    if (!table)
+struct rate_table *rate_table_hold(struct rate_table *table) {
+    atomic_fetch_add(&table->holders, 1);
+    return table;
+}
+
+void rate_table_release(struct rate_table *table) {
+    if (!table || atomic_fetch_sub(&table->holders, 1) > 0)
         return;
     for (size_t i = 0; i < RATE_SHARDS; i++)
         pthread_mutex_destroy(&table->shards[i].lock);

@@ -28,8 +28,11 @@ struct rate_table;
  * is no memory. */
 struct rate_table *rate_table_new(const unsigned char secret[static 16]);
 
-/* NULL is allowed. */
-void rate_table_free(struct rate_table *table);
+/* One holder more than the one that made it; returns its argument. */
+struct rate_table *rate_table_hold(struct rate_table *table);
+
+/* One holder less; the last one frees. NULL is allowed. */
+void rate_table_release(struct rate_table *table);
 
 /*
  * Takes one from the bucket: 0. Nothing is taken where it is empty: the result is the number of

@@ -5,19 +5,27 @@
 
 #include "clock.h"
 #include "http/cors.h"
-#include "json/names.h"
 #include "text.h"
+#include "json/names.h"
 
 #define CHALLENGE "Bearer realm=\"agora-token\""
 
 enum { RETRY_SECONDS = 5 };
 
-/* The line about a decision. The caller's and the client's texts come quoted, so that they cannot
- * pretend to be other parts of it. */
+/* The line about a decision. What clients choose stands there as JSON strings, so that it cannot
+ * pretend to be another part of the line. */
 
 static void put_value(struct buffer *line, const char *name, struct agora_text value) {
-    if (value.length > 0)
-        buffer_printf(line, " %s='%s'", name, quote(value).text);
+    if (value.length == 0)
+        return;
+    buffer_printf(line, " %s=", name);
+    buffer_put_json_string(line, agora_text_of(quote(value).text));
+}
+
+/* A text of our own, in which what clients choose is quoted. */
+static void put_reason(struct buffer *line, const char *reason) {
+    buffer_puts(line, " reason=");
+    buffer_put_json_string(line, agora_text_of(reason));
 }
 
 static void put_who(struct buffer *line, const struct identity *who) {
@@ -39,7 +47,9 @@ static void put_tokens(struct buffer *line, const struct named_token *tokens, si
             separator = ",";
             channel = channel.length > 0 ? channel : service->channel;
             user = user.length > 0 ? user : service->user;
-            publishes |= service->type == AGORA_SERVICE_RTC && service->privilege_count > 2;
+            publishes |= service->type == AGORA_SERVICE_STREAMING ||
+                         service->type == AGORA_SERVICE_FCDN ||
+                         (service->type == AGORA_SERVICE_RTC && service->privilege_count > 2);
         }
     }
     put_value(line, "channel", channel);
@@ -64,7 +74,7 @@ static void end_audit(const struct call *call, struct response *response) {
 static bool refuse_request(const struct call *call, enum access_result result,
                            const struct identification *who, struct response *response) {
     begin_audit(call, response, LOG_WARNING, "refused", &who->identity);
-    put_value(&response->audit, "reason", agora_text_of(who->reason));
+    put_reason(&response->audit, who->reason);
     end_audit(call, response);
     switch (result) {
     case ACCESS_ABSENT:
@@ -90,11 +100,9 @@ static bool refuse_request(const struct call *call, enum access_result result,
     }
 }
 
-bool authorize_request(const struct call *call, struct identification *who,
-                       struct response *response) {
+bool authorize_request(const struct call *call, struct response *response) {
     const struct settings *settings = call->api->settings;
-    if (!settings->access)
-        return true;
+    struct identification *who = &call->api->who;
     bool is_foreign = cors_is_foreign(settings->cors_allow_origin, call->request);
     enum access_result result =
         access_identify(settings->access, call->request, is_foreign, call->api->now, who);
@@ -103,16 +111,17 @@ bool authorize_request(const struct call *call, struct identification *who,
 
 /* How long to wait for the rate of the rule; 0 for not at all. */
 static uint32_t charge(const struct call *call, const struct rule *rule) {
-    if (rule->rate.count == 0 || !call->api->rates)
+    struct rate_table *rates = access_rates(call->api->settings->access);
+    if (rule->rate.count == 0 || !rates)
         return 0;
-    const struct identity *who = &call->who->identity;
+    const struct identity *who = &call->api->who.identity;
     const struct rate_key key = {rule->id, who->caller->id, who->subject};
-    return rate_take(call->api->rates, rule->rate, &key, monotonic_ns());
+    return rate_take(rates, rule->rate, &key, monotonic_ns());
 }
 
 static bool refuse_tokens(const struct call *call, const struct decision *decision,
                           struct response *response) {
-    put_value(&response->audit, "reason", agora_text_of(decision->text));
+    put_reason(&response->audit, decision->text);
     end_audit(call, response);
     response_header(response, "WWW-Authenticate",
                     agora_text_of(CHALLENGE ", error=\"insufficient_scope\""));
@@ -121,7 +130,8 @@ static bool refuse_tokens(const struct call *call, const struct decision *decisi
 
 static bool refuse_rate(const struct call *call, const struct rule *rule, uint32_t seconds,
                         struct response *response) {
-    buffer_printf(&response->audit, " rule=%zu reason='its rate is used up'", rule->number);
+    buffer_printf(&response->audit, " rule=%zu", rule->number);
+    put_reason(&response->audit, "the rate of the rule is used up");
     end_audit(call, response);
     snprintf(response->retry_after, sizeof response->retry_after, "%u", seconds);
     response_header(response, "Retry-After", agora_text_of(response->retry_after));
@@ -140,7 +150,7 @@ bool authorize_tokens(const struct call *call, struct named_token *tokens, size_
     for (size_t i = 0; i < count; i++)
         wanted_tokens[i] = (struct wanted_token){tokens[i].service_count, tokens[i].services};
     const struct wanted wanted = {count, wanted_tokens, expiry->seconds, expiry->is_asked};
-    const struct identity *who = &call->who->identity;
+    const struct identity *who = &call->api->who.identity;
     bool granted = decide(access_policy(settings->access), who, &wanted, &decision);
     uint32_t wait = granted ? charge(call, decision.rule) : 0;
 
@@ -157,7 +167,8 @@ bool authorize_tokens(const struct call *call, struct named_token *tokens, size_
         decision_shorten(&decision, tokens[i].services, tokens[i].service_count);
     expiry->seconds = decision.expire;
     if (is_logged) {
-        buffer_printf(&response->audit, " expire=%u rule=%zu", expiry->seconds, decision.rule->number);
+        buffer_printf(&response->audit, " expire=%u rule=%zu", expiry->seconds,
+                      decision.rule->number);
         end_audit(call, response);
     }
     return true;

@@ -1,7 +1,7 @@
 /*
- * Access control in the API. Who asks is found out before an endpoint runs; what they get is decided
- * on the finished tokens, in the one place where every token of the service is signed. Without a
- * policy everybody may have everything.
+ * Access control in the API. Who asks is found out before an endpoint runs; what they get is
+ * decided on the finished tokens, in the one place where every token of the service is signed.
+ * Without a policy everybody may have everything.
  */
 #ifndef API_AUTHORIZATION_H
 #define API_AUTHORIZATION_H
@@ -9,10 +9,9 @@
 #include "api/answer.h"
 #include "api/endpoints.h"
 
-/* True if the request has a good credential, or there is no policy; else the response is a 401, 503
- * or 500. To be given to identification_free where true and there is a policy. */
-bool authorize_request(const struct call *call, struct identification *who,
-                       struct response *response);
+/* By a policy, which there must be. True if the request has a good credential: api->who is then to
+ * be given to identification_free. Else the response is a 401, 503 or 500. */
+bool authorize_request(const struct call *call, struct response *response);
 
 /* True if the tokens may be had, with the lifetime to give them in *expiry and in their privileges;
  * else the response is a 403 or 429. */

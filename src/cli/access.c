@@ -1,30 +1,23 @@
 /* The subcommands about access control: a policy in plain words, and keys for its callers. */
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "access/decision.h"
+#include "access/access.h"
+#include "access/api_key.h"
 #include "cli/cli.h"
 #include "cli/show.h"
-#include "file.h"
 #include "text.h"
 #include "token_request.h"
 
-static struct policy *load(const struct command *command, const char *path) {
-    char error[POLICY_ERROR_MAX];
-    char *text = malloc(FILE_ROOM);
-    struct policy *policy = NULL;
-    if (!text || !file_read(path, -1, text)) {
-        complain_failed(command, "%s: cannot be read: %s", path, strerror(text ? errno : ENOMEM));
-    } else {
-        policy = policy_read(path, agora_text_of(text), error);
-        if (!policy)
-            complain_failed(command, "%s", error);
-    }
-    free(text);
-    return policy;
+/* Reads the policy and the files that it names, as the service does. NULL after a complaint. */
+static struct access *load(const struct command *command, const char *path) {
+    char error[ACCESS_ERROR_MAX];
+    struct access *access = access_load(path, ACCESS_TOOL, NULL, error);
+    if (!access)
+        complain_failed(command, "%s", error);
+    return access;
 }
 
 static struct json_object *member(const struct policy *policy, const struct rule *rule,
@@ -34,7 +27,7 @@ static struct json_object *member(const struct policy *policy, const struct rule
 }
 
 static void print(struct agora_text text) {
-    show_text(stdout, text);
+    text_print(text, stdout);
 }
 
 /* "before a, b, c", if there is anything to name. */
@@ -161,9 +154,10 @@ static size_t tell_caller(const struct policy *policy, const struct caller *call
 static int run_check(const struct command *command, struct values *values) {
     if (!values->operand)
         return complain(command, "FILE is missing: which policy is to be checked?");
-    struct policy *policy = load(command, values->operand);
-    if (!policy)
+    struct access *access = load(command, values->operand);
+    if (!access)
         return EXIT_FAILED;
+    const struct policy *policy = access_policy(access);
     const struct caller *callers = policy->callers.items;
     const struct rule *rules = policy->rules.items;
     size_t told = 0;
@@ -180,7 +174,7 @@ static int run_check(const struct command *command, struct values *values) {
         told += tell_rule(&rules[i]);
     if (told == 0)
         puts("  nothing");
-    policy_free(policy);
+    access_release(access);
     return EXIT_OK;
 }
 
@@ -211,45 +205,20 @@ static const struct option_spec options_key[] = {
     OPTIONS_END,
 };
 
-static struct agora_text variable(const struct variables *variables, struct agora_text name) {
-    for (size_t i = 0; i < variables->count; i++)
-        if (strncmp(variables->list[i], name.data, name.length) == 0 &&
-            variables->list[i][name.length] == '=')
-            return agora_text_of(variables->list[i] + name.length + 1);
-    return (struct agora_text){NULL, 0};
-}
-
-/* Who shows an API key, or has the web server's parameters, by the policy. NULL, or the reason why
- * it is nobody. */
-static const char *identify(const struct policy *policy, const struct values *values,
-                            struct agora_text parameters[static POLICY_PARAMETERS_MAX],
-                            struct identity *identity) {
-    const char *key = values->bearer ? values->bearer : values->api_key;
-    unsigned char hash[API_KEY_HASH_LENGTH];
-    if (key && !api_key_hash(EVP_sha256(), agora_text_of(key), hash))
-        return "OpenSSL has no SHA-256";
-    for (size_t i = 0; i < policy->callers.count; i++) {
-        const struct caller *caller = (const struct caller *)policy->callers.items + i;
-        const struct api_key *found =
-            key ? api_key_find(caller->api_keys.items, caller->api_keys.count, hash) : NULL;
-        *identity = (struct identity){.caller = caller};
-        parameters[0] = (struct agora_text){NULL, 0};
-        if (found && api_key_is_expired(found, time(NULL)))
-            return "the API key has expired";
-        if (found) {
-            identity->subject = found->id;
-            return NULL;
-        }
-        const struct server_parameter *names = caller->server.parameters.items;
-        for (size_t j = 0; !key && j < caller->server.parameters.count; j++)
-            parameters[j] = variable(&values->variables, names[j].parameter);
-        if (!key && caller->kind == CALLER_SERVER && parameters[0].length > 0) {
-            identity->parameters = parameters;
-            identity->subject = parameters[0];
-            return NULL;
-        }
-    }
-    return key ? "it is no API key of the policy" : "no caller's user is among the parameters";
+/* The request that shows these credentials, as a web server describes it; NULL when there is no
+ * memory. To be freed with its strings. */
+static char **environment_of(const struct values *values) {
+    const struct variables *variables = &values->variables;
+    char **environment = calloc(variables->count + 3, sizeof *environment);
+    size_t count = 0;
+    bool made = environment != NULL;
+    if (made && values->bearer)
+        made = asprintf(&environment[count++], "HTTP_AUTHORIZATION=Bearer %s", values->bearer) > 0;
+    if (made && values->api_key)
+        made = asprintf(&environment[count++], "HTTP_X_API_KEY=%s", values->api_key) > 0;
+    for (size_t i = 0; made && i < variables->count; i++)
+        made = (environment[count++] = strdup(variables->list[i])) != NULL;
+    return made ? environment : NULL;
 }
 
 /* Says of each rule up to the first that fits what it has against the token. */
@@ -257,32 +226,42 @@ static int take(const struct command *command, const struct values *values, uint
                 struct service_list *services) {
     const struct wanted_token token = {services->count, services->list};
     const struct wanted wanted = {1, &token, expire, values->expire.given};
-    struct agora_text parameters[POLICY_PARAMETERS_MAX];
-    struct identity identity;
+    static struct identification who;
     struct decision decision = {0};
-    struct policy *policy = load(command, values->outer->operand);
-    if (!policy)
+    struct access *access = load(command, values->outer->operand);
+    char **environment = access ? environment_of(values->outer) : NULL;
+    if (!access)
         return EXIT_FAILED;
-    const char *reason = identify(policy, values->outer, parameters, &identity);
-    if (reason) {
-        policy_free(policy);
-        return complain_failed(command, "the policy does not know who asks: %s", reason);
+    if (!environment)
+        return complain_failed(command, "out of memory");
+    const struct policy *policy = access_policy(access);
+    const struct request request = {.environment = environment};
+    int status = EXIT_FAILED;
+    if (access_identify(access, &request, false, time(NULL), &who) != ACCESS_IDENTIFIED) {
+        complain_failed(command, "the policy does not know who asks: %s", who.reason);
+        goto out;
     }
-    print_named("caller ", identity.caller->name);
-    print_named(", subject ", identity.subject);
+    print_named("caller ", who.identity.caller->name);
+    print_named(", subject ", who.identity.subject);
     putchar('\n');
     for (size_t i = 0; i < policy->rules.count && !decision.rule; i++) {
         const struct rule *rule = (const struct rule *)policy->rules.items + i;
         printf("rules[%zu]: ", i);
-        if (decide_by_rule(rule, &identity, &wanted, &decision))
+        if (decide_by_rule(rule, &who.identity, &wanted, &decision))
             printf("allowed, for %u seconds\n", decision.expire);
         else
             puts(decision.text);
     }
     bool granted = decision.rule;
     puts(granted ? "allowed" : "refused");
-    policy_free(policy);
-    return granted ? EXIT_OK : EXIT_FAILED;
+    status = granted ? EXIT_OK : EXIT_FAILED;
+    identification_free(&who);
+out:
+    for (char **variable = environment; *variable; variable++)
+        free(*variable);
+    free(environment);
+    access_release(access);
+    return status;
 }
 
 static const struct option_spec options_help[] = {
@@ -294,6 +273,7 @@ static const struct command command_access_check = {
     .name = "access check",
     .summary = "Says who may get what by a policy, and what of that is wide.",
     .synopsis = "FILE",
+    .takes_operand = true,
     .notes = "Exit status: 0 it is a policy, 1 it is none, with what is wrong and where, 2 wrong\n"
              "usage.",
     .groups = {options_help},

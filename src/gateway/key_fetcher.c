@@ -14,12 +14,12 @@
 #include "log.h"
 
 enum {
-    PERIOD_MS = 10 * 60 * 1000,        /* from one success to the next fetch */
-    RETRY_MS = 30 * 1000,              /* from any fetch to the next at the earliest */
-    KEEP_MS = 24 * 60 * 60 * 1000,     /* how long keys count that can't be fetched again */
-    ANSWER_MS = 10 * 1000,             /* in which the program must have answered; it takes 5 s */
-    RESTART_MS = 1000,                 /* from one start of the program to the next */
-    LOOK_MS = 1000,                    /* how soon an unknown key is noticed */
+    PERIOD_MS = 10 * 60 * 1000,    /* from one success to the next fetch */
+    RETRY_MS = 30 * 1000,          /* from any fetch to the next at the earliest */
+    KEEP_MS = 24 * 60 * 60 * 1000, /* how long keys count that can't be fetched again */
+    ANSWER_MS = 10 * 1000,         /* in which the program must have answered; it takes 5 s */
+    RESTART_MS = 1000,             /* from one start of the program to the next */
+    LOOK_MS = 1000,                /* how soon an unknown key is noticed */
     HEADER_MAX = 64,
 };
 
@@ -60,11 +60,12 @@ static void stop(struct key_fetcher *fetcher) {
     fetcher->pid = 0;
 }
 
-/* The environment of the program: where the machine's proxies and authorities are, and no secret. */
+/* The environment of the program: where the machine's proxies and authorities are, and no secret.
+ */
 static size_t copy_environment(char **out, size_t size) {
-    static const char *const names[] = {"http_proxy=",   "https_proxy=",  "HTTPS_PROXY=",
-                                        "all_proxy=",    "ALL_PROXY=",    "no_proxy=",
-                                        "NO_PROXY=",     "SSL_CERT_FILE=", "SSL_CERT_DIR="};
+    static const char *const names[] = {
+        "http_proxy=", "https_proxy=", "HTTPS_PROXY=",   "all_proxy=",   "ALL_PROXY=",
+        "no_proxy=",   "NO_PROXY=",    "SSL_CERT_FILE=", "SSL_CERT_DIR="};
     size_t count = 0;
     for (char **variable = environ; *variable && count < size - 1; variable++)
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -153,7 +154,8 @@ static bool is_due(const struct key_source *source, int64_t now) {
     return since >= (is_soon ? RETRY_MS : PERIOD_MS);
 }
 
-/* An outage of the key server does not turn everybody away, but revoked keys do not live for ever. */
+/* An outage of the key server does not turn everybody away, but revoked keys do not live for ever.
+ */
 static void expire(struct key_source *source, int64_t now) {
     if (source->fetched_at == 0 || now - source->fetched_at < KEEP_MS)
         return;
@@ -173,8 +175,7 @@ static bool ask(struct key_fetcher *fetcher, struct key_source *source, int64_t 
     buffer_puts(&line, "\t");
     buffer_puts(&line, source->url);
     buffer_puts(&line, "\n");
-    bool asked = !line.failed &&
-                 write(fetcher->in, line.data, line.length) == (ssize_t)line.length;
+    bool asked = !line.failed && write(fetcher->in, line.data, line.length) == (ssize_t)line.length;
     buffer_free(&line);
     if (asked)
         fetcher->asked = key_source_hold(source);
@@ -246,17 +247,23 @@ static bool read_answer(struct key_fetcher *fetcher, int64_t now) {
     }
 }
 
-bool key_fetcher_use(struct key_fetcher *fetcher, struct key_source *const *sources,
-                     size_t count) {
-    struct key_source **held = calloc(count + 1, sizeof(struct key_source *));
-    if (!held)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        held[i] = key_source_hold(sources[i]);
+static void release_sources(struct key_fetcher *fetcher) {
     for (size_t i = 0; i < fetcher->count; i++)
         key_source_release(fetcher->sources[i]);
     free(fetcher->sources);
-    fetcher->sources = held;
+}
+
+bool key_fetcher_use(struct key_fetcher *fetcher, const struct access *access) {
+    size_t count = 0;
+    while (access && access_source(access, count))
+        count++;
+    struct key_source **sources = calloc(count + 1, sizeof(struct key_source *));
+    if (!sources)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        sources[i] = key_source_hold(access_source(access, i));
+    release_sources(fetcher);
+    fetcher->sources = sources;
     fetcher->count = count;
     if (count == 0) {
         forget_question(fetcher);
@@ -269,8 +276,7 @@ int key_fetcher_fd(const struct key_fetcher *fetcher) {
     return fetcher->out;
 }
 
-int key_fetcher_timeout(const struct key_fetcher *fetcher, int64_t now) {
-    (void)now;
+int key_fetcher_timeout(const struct key_fetcher *fetcher) {
     return fetcher->count > 0 ? LOOK_MS : -1;
 }
 
@@ -308,8 +314,8 @@ void key_fetcher_step(struct key_fetcher *fetcher, int64_t now) {
 void key_fetcher_free(struct key_fetcher *fetcher) {
     if (!fetcher)
         return;
-    key_fetcher_use(fetcher, NULL, 0);
     stop(fetcher);
-    free(fetcher->sources);
+    forget_question(fetcher);
+    release_sources(fetcher);
     free(fetcher);
 }

@@ -144,7 +144,7 @@ static void measure_secret(void) {
     report("HS256", verify_token, mac_kept);
     EVP_MAC_CTX_free(kept_mac);
     EVP_MAC_free(hmac);
-    key_set_free(keys);
+    key_set_release(keys);
 }
 
 static void measure_public(const char *alg, EVP_PKEY *pkey, const char *jwk) {
@@ -173,7 +173,7 @@ static void measure_public(const char *alg, EVP_PKEY *pkey, const char *jwk) {
     keys = key_set_read((struct agora_text){jwk, strlen(jwk)}, error);
     need(keys, error);
     report(alg, verify_token, verify_kept);
-    key_set_free(keys);
+    key_set_release(keys);
     EVP_PKEY_CTX_free(kept);
     EVP_PKEY_free(pkey);
 }

@@ -211,7 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool is_read = check_reader(data + 1, size - 1);
     expect(response->status == (is_read ? response->status : HTTP_BAD_REQUEST));
     expect(response->status == HTTP_OK || response->status == HTTP_BAD_REQUEST);
-    expect(is_read == !strstr(answer, "\"the body is not "));
+    expect(is_read == !strstr(answer, ":\"the body is not "));
 
     struct json_object *json;
     struct json_error error;

@@ -106,7 +106,7 @@ static void try_keys(struct agora_text token, struct agora_text jwks) {
     expect(keys || strlen(error) > 0);
     if (keys)
         judge(token, keys);
-    key_set_free(keys);
+    key_set_release(keys);
 }
 
 static bool within(struct agora_text part, struct agora_text whole) {

@@ -105,7 +105,7 @@ static void test_wycheproof(void **state) {
                 fail_msg("%d", id);
             otherwise++;
         }
-        key_set_free(keys);
+        key_set_release(keys);
     }
     assert_int_equal(as_said, 393);
     assert_int_equal(otherwise, 8);
@@ -160,7 +160,7 @@ static void test_examples(void **state) {
         struct key_set *keys = set_of(examples[i].jwk);
         if (verify(examples[i].token, keys) != CREDENTIAL_VALID)
             fail_msg("%s", examples[i].name);
-        key_set_free(keys);
+        key_set_release(keys);
     }
 
     uint8_t key[64];
@@ -173,7 +173,7 @@ static void test_examples(void **state) {
                             ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
                             keys),
                      CREDENTIAL_VALID);
-    key_set_free(keys);
+    key_set_release(keys);
     /* A.5, which nobody signed. */
     assert_int_equal(verify("eyJhbGciOiJub25lIn0." EXAMPLE_CLAIMS ".", NULL),
                      CREDENTIAL_WRONG_ALGORITHM);
@@ -299,9 +299,9 @@ static int free_keys(void **state) {
     for (int i = 0; i < PUBLIC_KEYS; i++) {
         EVP_PKEY_free(pkeys[i]);
         EVP_PKEY_free(others[i]);
-        key_set_free(sets[i]);
+        key_set_release(sets[i]);
     }
-    key_set_free(sets[SECRET_KEY]);
+    key_set_release(sets[SECRET_KEY]);
     return 0;
 }
 
@@ -318,7 +318,7 @@ static void test_key_decides(void **state) {
         /* A key of the same type that did not sign, and one whose alg says what it is for. */
         struct key_set *keys = set_of(format("{%s}", jwk_of(algs[alg].key, others[algs[alg].key])));
         assert_int_equal(verify(token, keys), CREDENTIAL_WRONG_SIGNATURE);
-        key_set_free(keys);
+        key_set_release(keys);
         for (size_t only = 0; only < COUNT(algs); only++) {
             keys = set_of(format("{%s,\"alg\":\"%s\"}", jwk_of(algs[alg].key, pkeys[algs[alg].key]),
                                  algs[only].name));
@@ -326,7 +326,7 @@ static void test_key_decides(void **state) {
             if (keys)
                 assert_int_equal(verify(token, keys),
                                  only == alg ? CREDENTIAL_VALID : CREDENTIAL_WRONG_KEY);
-            key_set_free(keys);
+            key_set_release(keys);
         }
     }
 }
@@ -604,7 +604,7 @@ static void test_kid(void **state) {
     /* Without kid every key is tried that fits. */
     assert_int_equal(verify(sign_simply(ES256), keys), CREDENTIAL_VALID);
     assert_int_equal(verify(sign_simply(EDDSA), keys), CREDENTIAL_VALID);
-    key_set_free(keys);
+    key_set_release(keys);
 }
 
 /* Key sets. */
@@ -634,7 +634,7 @@ static void test_rsa_sizes(void **state) {
                                              ones(cases[i].modulus), cases[i].exponent));
         if ((keys != NULL) != cases[i].usable)
             fail_msg("%d %s: %s", cases[i].modulus, cases[i].exponent, error);
-        key_set_free(keys);
+        key_set_release(keys);
     }
     struct key_set *keys =
         set_of(format("{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}", ones(2048), ones(65)));
@@ -722,9 +722,9 @@ static void test_key_sets(void **state) {
         if ((keys != NULL) != (cases[i].error == NULL) ||
             (!keys && strcmp(error, cases[i].error) != 0))
             fail_msg("%s: %s", cases[i].jwks, error);
-        key_set_free(keys);
+        key_set_release(keys);
     }
-    key_set_free(NULL);
+    key_set_release(NULL);
 }
 
 static void test_keys_past_the_hundredth(void **state) {
@@ -738,7 +738,7 @@ static void test_keys_past_the_hundredth(void **state) {
         sprintf(list + length, "{%s}", jwk);
         struct key_set *keys = set_of(list);
         assert_int_equal(keys != NULL, before < KEYS_MAX);
-        key_set_free(keys);
+        key_set_release(keys);
     }
 }
 
@@ -763,7 +763,7 @@ static void test_secrets(void **state) {
             assert_int_equal(verify(token, keys), CREDENTIAL_VALID);
             assert_int_equal(verify(token, sets[SECRET_KEY]), CREDENTIAL_WRONG_SIGNATURE);
         }
-        key_set_free(keys);
+        key_set_release(keys);
     }
 }
 

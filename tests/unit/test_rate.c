@@ -77,9 +77,9 @@ static void test_limits(void **state) {
         for (uint32_t n = 0; n < limits[i].count; n++)
             assert_int_equal(rate_take(table, limits[i], &key, now), 0);
         assert_int_not_equal(rate_take(table, limits[i], &key, now), 0);
-        rate_table_free(table);
+        rate_table_release(table);
     }
-    rate_table_free(NULL);
+    rate_table_release(NULL);
 }
 
 /* More subjects than there are slots: those that came first keep their empty buckets, the others
@@ -110,7 +110,7 @@ static void test_full_table(void **state) {
         struct rate_key key = key_of(subject);
         assert_int_equal(rate_take(table, limit, &key, 201 * second), 0);
     }
-    rate_table_free(table);
+    rate_table_release(table);
 }
 
 enum { THREADS = 4, SHARED_SUBJECTS = 50, ROUNDS = 200 };
@@ -143,7 +143,7 @@ static void test_threads(void **state) {
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(granted, SHARED_SUBJECTS * 100);
-    rate_table_free(work.table);
+    rate_table_release(work.table);
 }
 
 int main(void) {
