@@ -54,7 +54,7 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
 SERVICE := $(filter-out src/agora-token%.c,$(wildcard src/*.c)) \
-	$(wildcard src/http/*.c src/json/*.c src/api/*.c src/gateway/*.c)
+	$(wildcard src/http/*.c src/json/*.c src/access/*.c src/api/*.c src/gateway/*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -68,7 +68,7 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
-all: $(B)/agora-token-fcgi $(B)/agora-token $(B)/libagoratoken.so
+all: $(B)/agora-token-fcgi $(B)/agora-token-jwks $(B)/agora-token $(B)/libagoratoken.so
 
 $(call objects,$(TOKEN)): MODE += -fPIC -fvisibility=hidden
 
@@ -94,6 +94,11 @@ $(B)/libservice.a: $(call objects,$(SERVICE))
 $(B)/agora-token-fcgi: $(B)/src/agora-token-fcgi.o $(B)/libservice.a $(B)/libagoratoken.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -pthread -o $@ $^ -lfcgi $(PACKAGE_LIBS)
+
+# The one program that opens connections, and so the one that libcurl is linked into.
+$(B)/agora-token-jwks: $(B)/src/agora-token-jwks.o $(B)/libservice.a $(B)/libagoratoken.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libcurl) $(PACKAGE_LIBS)
 
 # No library of the host is needed or, by the flags, asked for. The linker would warn that parts of
 # OpenSSL which are never called (its sockets, its plug-ins) want the C library's own version; and it
@@ -136,7 +141,11 @@ $(B)/tests/bench/token: $(B)/tests/bench/token.o $(call objects,$(TOKEN))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
 
-bench-programs: $(addprefix $(B)/tests/bench/,token process line)
+$(B)/tests/bench/access: $(B)/tests/bench/access.o $(B)/libservice.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK_MODE) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
+
+bench-programs: $(addprefix $(B)/tests/bench/,access token process line)
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin

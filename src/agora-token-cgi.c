@@ -8,10 +8,10 @@
 int main(void) {
     gateway_start();
     char error[SETTINGS_ERROR_MAX];
-    struct settings *settings = settings_load(settings_cgi_file(), error);
+    struct settings *settings = settings_load(settings_cgi_file(), ACCESS_CGI, NULL, error);
     if (!settings) {
         log_line(LOG_ERROR, "%s", error);
-        return EXIT_FAILURE;
+        return cgi_refuse();
     }
     log_set_level(settings->log_level);
     int status = cgi_serve(settings);

@@ -130,10 +130,11 @@ int main(int argc, char **argv) {
     if (!cgi && !check)
         fastcgi_hold_signals();
     char error[SETTINGS_ERROR_MAX];
-    struct settings *settings = settings_load(cgi ? settings_cgi_file() : SETTINGS_DOTENV, error);
+    struct settings *settings = settings_load(cgi ? settings_cgi_file() : SETTINGS_DOTENV,
+                                              cgi ? ACCESS_CGI : ACCESS_SERVICE, NULL, error);
     if (!settings) {
         log_line(LOG_ERROR, "%s", error);
-        return EXIT_FAILURE;
+        return cgi ? cgi_refuse() : EXIT_FAILURE;
     }
     log_set_level(settings->log_level);
 

@@ -8,12 +8,11 @@
 #include "version.h"
 
 static const struct command *const commands[] = {
-    &command_rtc,   &command_rtm,    &command_rtc_rtm, &command_chat,   &command_fpa,
-    &command_apaas, &command_rtm2,   &command_convoai, &command_stt,    &command_streaming,
-    &command_fcdn,  &command_decode, &command_encode,  &command_verify,
+    &command_rtc,    &command_rtm,       &command_rtc_rtm, &command_chat,
+    &command_fpa,    &command_apaas,     &command_rtm2,    &command_convoai,
+    &command_stt,    &command_streaming, &command_fcdn,    &command_decode,
+    &command_encode, &command_verify,    &command_access,  NULL,
 };
-
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* Names that Agora uses as well. */
 static const struct {
@@ -23,14 +22,24 @@ static const struct {
     {"education", &command_apaas},
 };
 
+/* The last word of its name, which is what an argument says. */
+static const char *word_of(const struct command *command) {
+    const char *space = strrchr(command->name, ' ');
+    return space ? space + 1 : command->name;
+}
+
+static void print_commands(FILE *out, const struct command *const *list) {
+    for (; *list; list++)
+        fprintf(out, "  %-10s %s\n", word_of(*list), (*list)->summary);
+}
+
 static void print_usage(FILE *out) {
     fputs("usage: agora-token COMMAND [OPTION...]\n"
           "\n"
           "Mints, reads and verifies Agora access tokens.\n"
           "\n",
           out);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    print_commands(out, commands);
     fputs("\n"
           "agora-token COMMAND --help shows the options of a command, agora-token --version the\n"
           "version. The App ID and the App Certificate come from options, from APP_ID and\n"
@@ -38,10 +47,10 @@ static void print_usage(FILE *out) {
           out);
 }
 
-static const struct command *find(const char *name) {
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+static const struct command *find(const struct command *const *list, const char *name) {
+    for (; *list; list++)
+        if (strcmp(word_of(*list), name) == 0)
+            return *list;
     for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
         if (strcmp(aliases[i].name, name) == 0)
             return aliases[i].command;
@@ -51,6 +60,23 @@ static const struct command *find(const char *name) {
 static void free_values(struct values *values) {
     for (size_t i = 0; i < values->permissions.count; i++)
         free((void *)values->permissions.list[i].names);
+}
+
+/* Runs the command that stands behind another one's options, for the token that it describes. */
+static int run_inner(const struct command *outer, const struct values *values,
+                     struct values *inner) {
+    const struct command *command = values->rest_count > 0 ? find(commands, values->rest[0]) : NULL;
+    if (!command || command->run != mint_token_type)
+        return complain(outer, "a command that mints a token is missing behind FILE and options, "
+                               "such as rtc --channel NAME --uid NUMBER");
+    int status = parse_options(command, values->rest_count, values->rest, inner);
+    inner->outer = values;
+    inner->take = outer->take;
+    if (status == 0 && inner->help)
+        print_help(command);
+    else if (status == 0)
+        status = command->run(command, inner);
+    return status;
 }
 
 int main(int argc, char **argv) {
@@ -67,11 +93,18 @@ int main(int argc, char **argv) {
         puts("agora-token " VERSION);
         return EXIT_OK;
     }
-    const struct command *command = find(argv[1]);
+    const struct command *const *list = commands;
+    const struct command *command = find(list, argv[1]);
+    if (command && command->subcommands && argc > 2 && argv[2][0] != '-') {
+        list = command->subcommands;
+        command = find(list, argv[2]);
+        argc--;
+        argv++;
+    }
     if (!command) {
         struct nearest nearest = {.name = agora_text_of(argv[1])};
-        for (size_t i = 0; i < COMMANDS; i++)
-            nearest_try(&nearest, commands[i]->name);
+        for (; *list; list++)
+            nearest_try(&nearest, word_of(*list));
         fprintf(stderr, "agora-token: there is no command '%s'%s%s%s; see agora-token --help\n",
                 show(nearest.name).text, nearest.best ? " (did you mean " : "",
                 nearest.best ? nearest.best : "", nearest.best ? "?)" : "");
@@ -79,11 +112,20 @@ int main(int argc, char **argv) {
     }
 
     struct values values = {0};
+    struct values inner = {0};
     int status = parse_options(command, argc - 1, argv + 1, &values);
-    if (status == 0 && values.help)
+    if (status == 0 && values.help) {
         print_help(command);
-    else if (status == 0)
+        if (command->subcommands)
+            print_commands(stdout, command->subcommands);
+    } else if (status == 0 && command->subcommands) {
+        status = complain(command, "a subcommand is missing");
+    } else if (status == 0 && command->take) {
+        status = run_inner(command, &values, &inner);
+    } else if (status == 0) {
         status = command->run(command, &values);
+    }
+    free_values(&inner);
     free_values(&values);
     return status;
 }

@@ -21,7 +21,8 @@ enum {
 /* What .env.example holds. */
 static const char sample_app_id[] = "970CA35de60c44645bbae8a215061b33";
 
-enum kind { CREDENTIAL, TEXT, NUMBER, LEVEL };
+/* A path must not be empty where it is set: it would be as if it were not. */
+enum kind { CREDENTIAL, TEXT, PATH, NUMBER, LEVEL };
 
 #define FIELD(name) offsetof(struct settings, name)
 #define FIELD_SIZE(name) sizeof(((struct settings *)NULL)->name)
@@ -38,6 +39,7 @@ static const struct setting {
     {"APP_ID", CREDENTIAL, FIELD(app_id), 0, 0, NULL},
     {"APP_CERTIFICATE", CREDENTIAL, FIELD(app_certificate), 0, 0, NULL},
     {"CORS_ALLOW_ORIGIN", TEXT, FIELD(cors_allow_origin), 0, FIELD_SIZE(cors_allow_origin) - 1, ""},
+    {"ACCESS_FILE", PATH, FIELD(access_file), 0, FIELD_SIZE(access_file) - 1, ""},
     {"LOG_LEVEL", LEVEL, FIELD(log_level), 0, 0, "info"},
     {"SERVER_PORT", NUMBER, FIELD(port), 1, 65535, "8080"},
     {"PORT", NUMBER, FIELD(port), 1, 65535, ""},
@@ -65,6 +67,8 @@ enum { SETTINGS = sizeof table / sizeof table[0] };
 /* What one loading carries along. */
 struct loader {
     const struct settings_options *needs; /* NULL: all the settings of the service */
+    enum access_use use;
+    const struct settings *old;
     struct settings *settings;
     struct dotenv dotenv;
     char *content;      /* of one file after another */
@@ -98,6 +102,7 @@ static bool parse(const struct loader *loader, const struct setting *setting, co
         memcpy(field, text.data, AGORA_HEX_LENGTH);
         return true;
     case TEXT:
+    case PATH:
         assert(setting->offset + setting->most < sizeof *loader->settings);
         if (text.length > setting->most)
             return fail(loader, "%s is longer than %u bytes", name, setting->most);
@@ -134,7 +139,9 @@ static bool take(struct loader *loader, const struct source *source, const char 
     if (path && getenv("GATEWAY_INTERFACE") &&
         file_is_exposed(path, loader->error, SETTINGS_ERROR_MAX))
         return false;
-    return !path || file_read(path, loader->needs ? NO_TIMEOUT : TIMEOUT_MS, loader->content) ||
+    return !path ||
+           file_read(path, loader->needs ? NO_TIMEOUT : TIMEOUT_MS, loader->content,
+                     FILE_SIZE_MAX) ||
            fail(loader, "%s: cannot read %s: %s", source->file, redact(path), strerror(errno));
 }
 
@@ -172,6 +179,8 @@ static bool load_setting(struct loader *loader, const struct setting *setting) {
     const char *value = is_fact ? NULL : getenv(setting->name);
     if (!value)
         value = dotenv_get(&loader->dotenv, setting->name);
+    if (value && *value == '\0' && setting->kind == PATH)
+        return fail(loader, "%s is empty: name a file, or leave it out", setting->name);
     if (!value || *value == '\0')
         value = setting->default_value;
     /* Nothing to parse: an empty text stays empty, and PORT leaves what SERVER_PORT said. */
@@ -180,7 +189,7 @@ static bool load_setting(struct loader *loader, const struct setting *setting) {
 
 static bool load_dotenv(struct loader *loader, const char *path) {
     bool is_required = loader->needs && loader->needs->dotenv_path;
-    if (!file_read(path, loader->needs ? NO_TIMEOUT : TIMEOUT_MS, loader->content))
+    if (!file_read(path, loader->needs ? NO_TIMEOUT : TIMEOUT_MS, loader->content, FILE_SIZE_MAX))
         return (errno == ENOENT && !is_required) ||
                fail(loader, "cannot read %s: %s", redact(path), strerror(errno));
     int line = dotenv_parse(loader->content, &loader->dotenv);
@@ -205,6 +214,16 @@ const char *settings_cgi_file(void) {
     return SETTINGS_DOTENV;
 }
 
+static bool load_access(const struct loader *loader) {
+    const char *path = loader->settings->access_file;
+    const struct access *old = loader->old ? loader->old->access : NULL;
+    if (*path == '\0')
+        return !old || fail(loader, "ACCESS_FILE is not set any more: a restart is needed to open "
+                                    "the service to everybody");
+    loader->settings->access = access_load(path, loader->use, old, loader->error);
+    return loader->settings->access != NULL;
+}
+
 static struct settings *load(struct loader *loader, const char *dotenv_path) {
     const struct settings_options *needs = loader->needs;
     struct settings *settings = calloc(1, sizeof *settings);
@@ -221,6 +240,8 @@ static struct settings *load(struct loader *loader, const char *dotenv_path) {
     for (size_t i = 0; i < SETTINGS && loaded; i++)
         if (!needs || (i < CREDENTIALS && needs->credentials[i].is_needed))
             loaded = load_setting(loader, &table[i]);
+    if (loaded && !needs)
+        loaded = load_access(loader);
     dotenv_free(&loader->dotenv);
     OPENSSL_cleanse(content, FILE_SIZE_MAX);
 out:
@@ -231,8 +252,9 @@ out:
     return NULL;
 }
 
-struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]) {
-    return load(&(struct loader){.error = error}, dotenv_path);
+struct settings *settings_load(const char *dotenv_path, enum access_use use,
+                               const struct settings *old, char error[static SETTINGS_ERROR_MAX]) {
+    return load(&(struct loader){.use = use, .old = old, .error = error}, dotenv_path);
 }
 
 struct settings *settings_load_credentials(const struct settings_options *needs,
@@ -249,6 +271,7 @@ struct settings *settings_hold(struct settings *settings) {
 void settings_release(struct settings *settings) {
     if (!settings || atomic_fetch_sub(&settings->holders, 1) > 1)
         return;
+    access_release(settings->access);
     OPENSSL_cleanse(settings, sizeof *settings);
     free(settings);
 }
@@ -271,6 +294,13 @@ void settings_print(const struct settings *settings, FILE *out) {
             fputc('\n', out);
         }
     }
+    if (!settings->access)
+        fputs("# " SETTINGS_OPEN_WARNING "\n", out);
+    else if (access_has_rates(settings->access))
+        fputs("# the policy has rates: they are counted in each process by itself, so several "
+              "machines\n"
+              "# or mod_fcgid's processes give as many times as much, and plain CGI counts none\n",
+              out);
     if (settings_are_sample(settings))
         fputs("# " SETTINGS_SAMPLE_WARNING "\n", out);
 }

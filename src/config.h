@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "access/access.h"
 #include "agora_token.h"
 #include "log.h"
 
@@ -16,6 +17,8 @@ struct settings {
     char app_certificate[AGORA_HEX_LENGTH + 1];
     char cors_allow_origin[4096];
     enum log_level log_level;
+    char access_file[1024];
+    struct access *access;    /* NULL: everybody gets any token */
     unsigned port;            /* for the web server in front; the responder itself ignores it */
     unsigned workers;         /* 0: one a core */
     unsigned max_connections; /* open connections from the web server, over all workers */
@@ -34,11 +37,14 @@ enum { SETTINGS_ERROR_MAX = 512 };
 
 /*
  * Reads the settings. A variable of the environment wins over the same one in the file dotenv_path,
- * which need not exist. The caller holds the result. On a missing, malformed or contradictory
- * setting, or a secret in a file that other users could read, returns NULL with a sentence in error
- * that names the setting and what is expected, and never a secret's value.
+ * which need not exist. old, which may be NULL, are those in use: what their policy has fetched and
+ * counted goes on, and where they have a policy the new ones must. The caller holds the result. On
+ * a missing, malformed or contradictory setting, or a secret in a file that other users could read,
+ * returns NULL with a sentence in error that names the setting and what is expected, and never a
+ * secret's value.
  */
-struct settings *settings_load(const char *dotenv_path, char error[static SETTINGS_ERROR_MAX]);
+struct settings *settings_load(const char *dotenv_path, enum access_use use,
+                               const struct settings *old, char error[static SETTINGS_ERROR_MAX]);
 
 enum { SETTING_APP_ID, SETTING_CERTIFICATE, CREDENTIALS };
 
@@ -68,6 +74,9 @@ void settings_release(struct settings *settings);
 bool settings_are_sample(const struct settings *settings);
 #define SETTINGS_SAMPLE_WARNING                                                                    \
     "the sample project's credentials are in use: tokens are well formed, but let nobody in"
+
+#define SETTINGS_OPEN_WARNING                                                                      \
+    "access control is off: anybody who reaches the service gets any token; see ACCESS_FILE"
 
 /* Prints all settings but the credentials as NAME=value lines, and the warning as a comment. */
 void settings_print(const struct settings *settings, FILE *out);

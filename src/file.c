@@ -22,13 +22,13 @@ static ssize_t read_some(int fd, int64_t deadline, char *text, size_t size) {
     return ready == 1 ? read(fd, text, size) : -1;
 }
 
-bool file_read(const char *path, int timeout_ms, char text[static FILE_SIZE_MAX]) {
+bool file_read(const char *path, int timeout_ms, char *text, size_t size) {
     size_t length = 0;
     ssize_t got = -1;
     int64_t deadline = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    while (fd >= 0 && length < FILE_SIZE_MAX - 1) {
-        got = read_some(fd, deadline, text + length, FILE_SIZE_MAX - 1 - length);
+    while (fd >= 0 && length < size - 1) {
+        got = read_some(fd, deadline, text + length, size - 1 - length);
         if (got <= 0)
             break;
         length += (size_t)got;
@@ -41,17 +41,17 @@ bool file_read(const char *path, int timeout_ms, char text[static FILE_SIZE_MAX]
     return failed == 0;
 }
 
-bool file_is_exposed(const char *path, char *error, size_t size) {
+static bool has_mode(mode_t unwanted, const char *path, char *error, size_t size) {
     struct stat status;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
-        !(status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)))
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || !(status.st_mode & unwanted))
         return false;
     /* A log does not tell the working directory. */
     char absolute[PATH_MAX];
     if (realpath(path, absolute))
         path = absolute;
-    int length = snprintf(error, size, "mode %04o of %s lets other users read or change it; type: ",
-                          (unsigned)status.st_mode & 07777, path);
+    int length =
+        snprintf(error, size, "mode %04o of %s lets other users %schange it; type: ",
+                 (unsigned)status.st_mode & 07777, path, unwanted & S_IROTH ? "read or " : "");
     if (length < 0 || (size_t)length >= size)
         return true;
     error += length;
@@ -62,4 +62,12 @@ bool file_is_exposed(const char *path, char *error, size_t size) {
     else
         snprintf(error, size, "chgrp %u '%s'; chmod 640 '%s'", (unsigned)getegid(), path, path);
     return true;
+}
+
+bool file_is_exposed(const char *path, char *error, size_t size) {
+    return has_mode(S_IROTH | S_IWOTH | S_IWGRP, path, error, size);
+}
+
+bool file_is_writable_by_others(const char *path, char *error, size_t size) {
+    return has_mode(S_IWOTH | S_IWGRP, path, error, size);
 }

@@ -15,6 +15,12 @@
 /* Seconds that a token lasts when nobody says otherwise. */
 enum { EXPIRE_DEFAULT = 3600 };
 
+/* How long a token shall last. */
+struct expiry {
+    uint32_t seconds;
+    bool is_asked; /* false: by default */
+};
+
 /* What a kind of service takes from a request. */
 enum request_field {
     TAKES_CHANNEL = 1,

@@ -11,6 +11,12 @@ _agora_token() {
         return
     fi
     case $previous in
+    access) words=$("$program" access --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p') ;;
+    check | try)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        compopt -o filenames
+        return
+        ;;
     --role) [ "${COMP_WORDS[1]}" = apaas ] || words='publisher subscriber' ;;
     --expire | --rtm-expire) words='15m 1h 24h' ;;
     --join | --audio | --video | --data | --mixed | --raw | --publish | --play) words='none 0 15m 1h 24h' ;;

@@ -1,5 +1,7 @@
 #include "api/answer.h"
 
+#include "api/authorization.h"
+
 /* Holds a token of the longest channel and users that the endpoints of agora-token-service allow. A
  * longer one is minted again, into a larger buffer. */
 enum { TOKEN_COMMON = 1024 };
@@ -38,15 +40,17 @@ enum http_status status_of_error(enum agora_token_error error) {
     return is_ours ? HTTP_INTERNAL_SERVER_ERROR : HTTP_BAD_REQUEST;
 }
 
-void answer_tokens(struct api *api, const struct named_token *tokens, size_t count, uint32_t expire,
-                   struct response *response) {
+void answer_tokens(const struct call *call, struct named_token *tokens, size_t count,
+                   struct expiry expiry, struct response *response) {
     struct buffer *body = &response->body;
+    if (!authorize_tokens(call, tokens, count, &expiry, response))
+        return;
     for (size_t i = 0; i < count; i++) {
         buffer_puts(body, i == 0 ? "{\"" : ",\"");
         buffer_puts(body, tokens[i].key);
         buffer_puts(body, "\":\"");
-        enum agora_token_error error =
-            append_token(api, tokens[i].services, tokens[i].service_count, expire, body);
+        enum agora_token_error error = append_token(call->api, tokens[i].services,
+                                                    tokens[i].service_count, expiry.seconds, body);
         if (error) {
             response_error(response, status_of_error(error), "cannot mint the token: %s",
                            agora_token_strerror(error));

@@ -2,20 +2,26 @@
 #ifndef API_ANSWER_H
 #define API_ANSWER_H
 
-#include "api/api.h"
+#include "api/endpoints.h"
+#include "token_request.h"
 
 /* A token to be, and the name that it has in the answer. */
 struct named_token {
     const char *key;
     size_t service_count;
-    const struct agora_service *services;
+    struct agora_service *services;
 };
 
 /* Whose fault it is: 500 where memory or OpenSSL failed, else 400. */
 enum http_status status_of_error(enum agora_token_error error);
 
-/* Answers {"key":"007…"}, or {"key":"007…","key":"007…"} for two. Each lasts `expire` seconds. */
-void answer_tokens(struct api *api, const struct named_token *tokens, size_t count, uint32_t expire,
-                   struct response *response);
+/*
+ * Answers {"key":"007…"}, or {"key":"007…","key":"007…"} for NAMED_TOKENS_MAX, if whoever asks may
+ * have all of them; else the response is an error. Every token of the service is signed here.
+ * Access control may shorten the lifetimes, also those in the services.
+ */
+enum { NAMED_TOKENS_MAX = 2 };
+void answer_tokens(const struct call *call, struct named_token *tokens, size_t count,
+                   struct expiry expiry, struct response *response);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "access/access.h"
 #include "config.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -13,6 +14,7 @@ struct api {
     const struct settings *settings;
     struct agora_minter *minter;
     uint32_t now; /* Unix seconds */
+    struct identification who;
 };
 
 /* Answers any request whatever: CORS, routing, the endpoint, errors. */

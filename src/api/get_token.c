@@ -37,7 +37,7 @@ static bool read_body(struct token_body *body, struct response *response) {
         !body_text(json, "channel", &request->channel, response) ||
         !body_text(json, "room", &request->room, response) ||
         !body_text_or_number(json, "uid", body->uid_digits, &uid, response) ||
-        !body_seconds(json, "expire", &body->expire, response))
+        !body_seconds(json, "expire", &body->expiry.seconds, response))
         return false;
 
     /* An empty text is as good as an absent one. */
@@ -52,10 +52,11 @@ static bool read_body(struct token_body *body, struct response *response) {
     if (!text_equals(token_type, "apaas") && !body_text(json, "role", &role, response))
         return false;
 
-    if (body->expire == 0)
-        body->expire = kind->expire;
+    body->expiry.is_asked = body->expiry.seconds > 0;
+    if (!body->expiry.is_asked)
+        body->expiry.seconds = kind->expire;
     request->role = rtc_role(role);
-    request->channel_expire = request->user_expire = body->expire;
+    request->channel_expire = request->user_expire = body->expiry.seconds;
     return check(kind, uid, body, response) &&
            services_are_made(service_kind_add_all(kind, request, &body->services), response);
 }

@@ -47,15 +47,17 @@ static struct agora_text decode(struct agora_text encoded, char *out, size_t siz
     return memchr(out, '\0', decoded.length) ? encoded : decoded;
 }
 
-bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response) {
+bool parameter_expiry(struct agora_text query, struct expiry *expiry, struct response *response) {
+    expiry->is_asked = true;
     while (query.data) {
         char out[64];
         struct agora_text value = text_cut(&query, '&');
         struct agora_text name = text_cut(&value, '=');
         if (text_equals(decode(name, out, sizeof out), "expiry"))
-            return parameter_seconds("expiry", decode(value, out, sizeof out), expire, response);
+            return parameter_seconds("expiry", decode(value, out, sizeof out), &expiry->seconds,
+                                     response);
     }
-    *expire = EXPIRE_DEFAULT;
+    *expiry = (struct expiry){.seconds = EXPIRE_DEFAULT};
     return true;
 }
 

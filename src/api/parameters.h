@@ -24,7 +24,7 @@ bool parameter_seconds(const char *name, struct agora_text value, uint32_t *seco
                        struct response *response);
 
 /* The first `expiry` of the query, EXPIRE_DEFAULT when there is none. */
-bool parameter_expiry(struct agora_text query, uint32_t *expire, struct response *response);
+bool parameter_expiry(struct agora_text query, struct expiry *expiry, struct response *response);
 
 /* 1 to AGORA_CHANNEL_MAX bytes of what Agora allows in a channel name, or "*" for every channel. */
 bool parameter_channel(struct agora_text channel, struct response *response);

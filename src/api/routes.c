@@ -2,28 +2,34 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "api/authorization.h"
 #include "api/endpoints.h"
 #include "http/cors.h"
 #include "text.h"
 
 enum method { GET, POST };
 
+/* Whether a route asks who comes, where there is a policy. */
+enum access_needed { OPEN, CALLERS };
+
 /* A segment that begins with a colon matches any text, the empty one too, and is captured. */
 static const struct route {
     enum method method;
     const char *pattern;
     endpoint *endpoint;
+    enum access_needed access;
+    enum error_form error_form;
 } routes[] = {
-    {GET, "/ping", endpoint_ping},
-    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc},
-    {GET, "/rtm/:rtmuid", endpoint_rtm},
-    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte},
-    {GET, "/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid", endpoint_rte},
-    {GET, "/chat/app", endpoint_chat_app},
-    {GET, "/chat/account/:chatid", endpoint_chat_account},
-    {POST, "/getToken", endpoint_get_token},
-    {POST, "/token/generate", endpoint_token_generate},
-    {POST, "/inspect", endpoint_inspect},
+    {GET, "/ping", endpoint_ping, OPEN, ERROR_PLAIN},
+    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc, CALLERS, ERROR_PLAIN},
+    {GET, "/rtm/:rtmuid", endpoint_rtm, CALLERS, ERROR_PLAIN},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte, CALLERS, ERROR_PLAIN},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid", endpoint_rte, CALLERS, ERROR_PLAIN},
+    {GET, "/chat/app", endpoint_chat_app, CALLERS, ERROR_PLAIN},
+    {GET, "/chat/account/:chatid", endpoint_chat_account, CALLERS, ERROR_PLAIN},
+    {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN},
+    {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED},
+    {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -79,6 +85,16 @@ static void refuse_path(struct agora_text path, struct response *response) {
     response_error(response, HTTP_NOT_FOUND, "no endpoint at '%s': use %s", quote(path).text, list);
 }
 
+static void enter(const struct route *route, struct call *call, struct response *response) {
+    response->error_form = route->error_form;
+    if (route->access == OPEN || !call->api->settings->access) {
+        route->endpoint(call, response);
+    } else if (authorize_request(call, response)) {
+        route->endpoint(call, response);
+        identification_free(&call->api->who);
+    }
+}
+
 static void route(struct call *call, struct response *response) {
     const struct request *request = call->request;
     struct agora_text path = without_trailing_slash(request->path);
@@ -88,7 +104,7 @@ static void route(struct call *call, struct response *response) {
             continue;
         response->route = routes[i].pattern;
         if (method_fits(routes[i].method, request)) {
-            routes[i].endpoint(call, response);
+            enter(&routes[i], call, response);
             return;
         }
         const char *allowed = methods[routes[i].method].allowed;
@@ -100,10 +116,17 @@ static void route(struct call *call, struct response *response) {
     refuse_path(request->path, response);
 }
 
+static enum cors_credentials cors_credentials(const struct access *access) {
+    if (!access)
+        return CORS_NONE;
+    return access_has_ambient_callers(access) ? CORS_COOKIES : CORS_HEADERS;
+}
+
 void api_answer(struct api *api, const struct request *request, struct response *response) {
     response_clear(response);
     response->head_only = is_head(request);
-    if (!cors_check(api->settings->cors_allow_origin, request, response))
+    if (!cors_check(api->settings->cors_allow_origin, cors_credentials(api->settings->access),
+                    request, response))
         return;
     if (text_equals(request->method, "OPTIONS")) {
         response->status = HTTP_NO_CONTENT;

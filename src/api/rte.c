@@ -9,10 +9,10 @@ enum { CHANNEL, ROLE, TOKEN_TYPE, UID, RTM_UID };
 void endpoint_rte(const struct call *call, struct response *response) {
     const struct agora_text *value = call->captures;
     struct agora_text user;
-    uint32_t expire;
+    struct expiry expiry;
     if (!parameter_channel(value[CHANNEL], response) ||
         !parameter_rtc_user(value[TOKEN_TYPE], value[UID], &user, response) ||
-        !parameter_expiry(call->request->query, &expire, response))
+        !parameter_expiry(call->request->query, &expiry, response))
         return;
 
     struct agora_text rtm_user = {NULL, 0};
@@ -33,8 +33,8 @@ void endpoint_rte(const struct call *call, struct response *response) {
 
     struct agora_service rtm[2];
     struct agora_service rtc =
-        agora_service_rtc(value[CHANNEL], user, rtc_role(value[ROLE]), expire);
-    agora_services_rtm_with_stream(rtm, rtm_user, value[CHANNEL], expire);
-    const struct named_token tokens[] = {{"rtcToken", 1, &rtc}, {"rtmToken", 2, rtm}};
-    answer_tokens(call->api, tokens, 2, expire, response);
+        agora_service_rtc(value[CHANNEL], user, rtc_role(value[ROLE]), expiry.seconds);
+    agora_services_rtm_with_stream(rtm, rtm_user, value[CHANNEL], expiry.seconds);
+    struct named_token tokens[] = {{"rtcToken", 1, &rtc}, {"rtmToken", 2, rtm}};
+    answer_tokens(call, tokens, 2, expiry, response);
 }

@@ -5,9 +5,9 @@
 
 void endpoint_rtm(const struct call *call, struct response *response) {
     struct agora_text user = call->captures[0];
-    uint32_t expire;
+    struct expiry expiry;
     if (!parameter_user("rtmuid", user, response) ||
-        !parameter_expiry(call->request->query, &expire, response))
+        !parameter_expiry(call->request->query, &expiry, response))
         return;
     if (text_equals(user, "0")) {
         response_error(response, HTTP_BAD_REQUEST,
@@ -15,6 +15,6 @@ void endpoint_rtm(const struct call *call, struct response *response) {
         return;
     }
 
-    struct agora_service rtm = agora_service_rtm(user, expire);
-    answer_tokens(call->api, &(struct named_token){"rtmToken", 1, &rtm}, 1, expire, response);
+    struct agora_service rtm = agora_service_rtm(user, expiry.seconds);
+    answer_tokens(call, &(struct named_token){"rtmToken", 1, &rtm}, 1, expiry, response);
 }

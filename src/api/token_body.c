@@ -110,9 +110,9 @@ void answer_token_body(const struct call *call, token_body_reader *read, const c
                        const char *behind, struct response *response) {
     struct token_body body = {0};
     if (body_parse(call->request->body, &body.json, response) && read(&body, response)) {
-        const struct named_token token = {"token", body.services.count, body.services.list};
+        struct named_token token = {"token", body.services.count, body.services.list};
         buffer_puts(&response->body, before);
-        answer_tokens(call->api, &token, 1, body.expire, response);
+        answer_tokens(call, &token, 1, body.expiry, response);
         if (response->status == HTTP_OK)
             buffer_puts(&response->body, behind);
     }

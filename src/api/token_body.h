@@ -14,7 +14,7 @@ struct token_body {
     struct json_object *json;
     struct token_request request;
     struct service_list services;
-    uint32_t expire; /* of the token */
+    struct expiry expiry; /* of the token */
     char uid_digits[BODY_DIGITS];
     struct agora_rtm2_permission permissions[PERMISSIONS_MAX];
     struct agora_text *permission_names;

@@ -58,12 +58,13 @@ static bool read_body(struct token_body *body, struct response *response) {
     struct token_request *request = &body->request;
     if (!body_text(json, "channelName", &request->channel, response) ||
         !body_text_or_number(json, "uid", body->uid_digits, &request->uid, response) ||
-        !body_seconds(json, "tokenExpireTs", &body->expire, response) ||
+        !body_seconds(json, "tokenExpireTs", &body->expiry.seconds, response) ||
         !body_seconds(json, "privilegeExpireTs", &request->channel_expire, response))
         return false;
-    if (body->expire == 0)
-        body->expire = EXPIRE_DEFAULT;
-    request->user_expire = body->expire;
+    body->expiry.is_asked = body->expiry.seconds > 0;
+    if (!body->expiry.is_asked)
+        body->expiry.seconds = EXPIRE_DEFAULT;
+    request->user_expire = body->expiry.seconds;
 
     for (const struct service_kind *kind = service_kinds; kind->token_type; kind++) {
         struct json_object *options;
@@ -83,7 +84,6 @@ static bool read_body(struct token_body *body, struct response *response) {
 }
 
 void endpoint_token_generate(const struct call *call, struct response *response) {
-    response->error_form = ERROR_CODED;
     answer_token_body(call, read_body, "{\"code\":0,\"message\":\"Success\",\"data\":", "}",
                       response);
 }

@@ -24,6 +24,7 @@ enum option_kind {
     KIND_DURATION,   /* struct number, seconds */
     KIND_LIFETIME,   /* struct lifetime */
     KIND_PERMISSION, /* struct permissions; the option's name is the permission's */
+    KIND_VARIABLE,   /* struct variables, NAME=VALUE */
 };
 
 struct number {
@@ -50,6 +51,21 @@ struct permissions {
     struct agora_rtm2_permission list[PERMISSION_OPTIONS_MAX];
 };
 
+/* In the order given, as an environment has them. */
+enum { VARIABLES_MAX = 32 };
+struct variables {
+    size_t count;
+    char *list[VARIABLES_MAX + 1]; /* ended by NULL */
+};
+
+struct command;
+struct values;
+struct service_list;
+
+/* What is done with a token that options describe. */
+typedef int take_token(const struct command *command, const struct values *values, uint32_t expire,
+                       struct service_list *services);
+
 /* The values of all options of all subcommands; what was not given is all zero. */
 struct values {
     bool help;
@@ -67,6 +83,7 @@ struct values {
     struct agora_text channel;
     struct agora_text user;
     struct agora_text room;
+    struct agora_text id; /* of an API key */
     struct uid uid;
     enum agora_role role;
     struct agora_text rtm_user;
@@ -76,7 +93,14 @@ struct values {
     struct lifetime mixed, raw;               /* Streaming */
     struct lifetime publish, play;            /* FCDN */
     struct permissions permissions;
-    const char *operand; /* a token */
+    struct variables variables;
+    const char *bearer;
+    const char *api_key;
+    const char *operand;        /* what stands beside the options */
+    char **rest;                /* another command with its options, */
+    int rest_count;             /* if this one takes one, */
+    const struct values *outer; /* and in that one's values this one's */
+    take_token *take;           /* in place of minting */
 };
 
 struct option_spec {
@@ -95,6 +119,10 @@ struct command {
     const char *notes;                   /* what help ends with; may be NULL */
     const struct option_spec *groups[7]; /* each ended by a name NULL; ended by NULL */
     int (*run)(const struct command *command, struct values *values);
+    take_token *take;                         /* in place of run, for a token that the command
+                                                 behind FILE and the options describes */
+    const struct command *const *subcommands; /* in place of run, ended by NULL; the name of each
+                                                 is this command's and a word more */
 };
 
 /* clang-format versions lay out such macros differently. */
@@ -160,5 +188,6 @@ extern const struct command command_stt;
 extern const struct command command_decode;
 extern const struct command command_encode;
 extern const struct command command_verify;
+extern const struct command command_access;
 
 #endif

@@ -178,5 +178,6 @@ int mint_token_type(const struct command *command, struct values *values) {
     if (error)
         return complain_failed(command, "%s", agora_token_strerror(error));
     apply_lifetimes(values, &services);
-    return mint(command, values, expire, &services);
+    return values->take ? values->take(command, values, expire, &services)
+                        : mint(command, values, expire, &services);
 }

@@ -239,6 +239,18 @@ static int parse_permission(const struct command *command, const struct option_s
     return 0;
 }
 
+static int parse_variable(const struct command *command, const struct option_spec *option,
+                          char *argument, void *field) {
+    struct variables *variables = field;
+    if (variables->count == VARIABLES_MAX)
+        return complain(command, "--%s may stand %d times at most", option->name, VARIABLES_MAX);
+    if (argument[strcspn(argument, "=")] == '\0' || argument[0] == '=')
+        return complain(command, "--%s '%s' is not valid: use NAME=VALUE", option->name,
+                        show(agora_text_of(argument)).text);
+    variables->list[variables->count++] = argument;
+    return 0;
+}
+
 static parser *const parsers[] = {
     [KIND_STRING] = parse_string,
     [KIND_CHANNEL] = parse_channel,
@@ -251,6 +263,7 @@ static parser *const parsers[] = {
     [KIND_DURATION] = parse_duration,
     [KIND_LIFETIME] = parse_lifetime,
     [KIND_PERMISSION] = parse_permission,
+    [KIND_VARIABLE] = parse_variable,
 };
 
 int parse_options(const struct command *command, int argc, char **argv, struct values *values) {
@@ -267,8 +280,16 @@ int parse_options(const struct command *command, int argc, char **argv, struct v
         }
     }
 
+    /* Of an option of the command behind its own, nothing is for this one. */
+    bool takes_command = command->take && argc > 1 && argv[1][0] != '-';
+    if (takes_command) {
+        values->operand = *++argv;
+        argc--;
+    }
     opterr = 0;
-    for (int result; (result = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+    optind = 0; /* this may be the second command line of the process */
+    for (int result;
+         (result = getopt_long(argc, argv, takes_command ? "+:h" : ":h", options, NULL)) != -1;) {
         if (result == 'h') {
             values->help = true;
             return 0;
@@ -284,6 +305,11 @@ int parse_options(const struct command *command, int argc, char **argv, struct v
             return status;
     }
 
+    if (takes_command) {
+        values->rest = argv + optind;
+        values->rest_count = argc - optind;
+        return 0;
+    }
     if (optind < argc && command->takes_operand)
         values->operand = argv[optind++];
     if (optind < argc)

@@ -29,6 +29,27 @@ static bool write_all(int fd, const char *data, size_t length) {
     return true;
 }
 
+/* Returns whether all of it was written. */
+static bool write_response(const struct response *response) {
+    struct buffer out = {0};
+    response_write_head(response, &out);
+    buffer_put(&out, response_content(response));
+    bool written =
+        !out.failed && !response->body.failed && write_all(STDOUT_FILENO, out.data, out.length);
+    buffer_free(&out);
+    return written;
+}
+
+int cgi_refuse(void) {
+    struct response response = {0};
+    response_clear(&response);
+    response_error(&response, HTTP_SERVICE_UNAVAILABLE,
+                   "the service is not set up: its log says what is wrong");
+    write_response(&response);
+    buffer_free(&response.body);
+    return EXIT_FAILURE;
+}
+
 int cgi_serve(const struct settings *settings) {
     /* A process of one request needs none of what OpenSSL would set up, nor undone at its end. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
@@ -39,8 +60,8 @@ int cgi_serve(const struct settings *settings) {
     static char body[REQUEST_BODY_MAX + 1];
     struct request request;
     struct response response = {0};
-    struct buffer out = {0};
-    struct api api = {.settings = settings, .minter = agora_minter_new()};
+    static struct api api;
+    api = (struct api){.settings = settings, .minter = agora_minter_new()};
 
     request_read_environment(&request, environ);
     /* A web server may leave standard input open behind the body, so read what was announced. */
@@ -52,16 +73,13 @@ int cgi_serve(const struct settings *settings) {
     bool written = false;
     if (api.minter) {
         gateway_answer(&api, &request, &response);
-        response_write_head(&response, &out);
-        buffer_put(&out, response_content(&response));
-        written =
-            !out.failed && !response.body.failed && write_all(STDOUT_FILENO, out.data, out.length);
+        written = write_response(&response);
     }
     if (!written)
         log_line(LOG_ERROR, "the answer could not be made or written");
 
-    buffer_free(&out);
     buffer_free(&response.body);
+    buffer_free(&response.audit);
     agora_minter_free(api.minter);
     return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

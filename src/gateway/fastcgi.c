@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "gateway/codec.h"
 #include "gateway/gateway.h"
+#include "gateway/key_fetcher.h"
 #include "gateway/notify.h"
 #include "gateway/worker.h"
 #include "log.h"
@@ -34,6 +35,7 @@ enum {
 struct server {
     struct settings *settings;
     struct listener *listener;
+    struct key_fetcher *fetcher;
     int signal_fd;
     struct connection_limit limit;
     bool is_draining;
@@ -195,6 +197,8 @@ static void use_settings(struct server *server, struct settings *settings) {
     log_set_level(settings->log_level > old->log_level ? settings->log_level : old->log_level);
     log_line(LOG_INFO, "the settings were read again and are in use");
     log_set_level(settings->log_level);
+    if (!key_fetcher_use(server->fetcher, settings->access))
+        log_line(LOG_ERROR, "out of memory: key sets are not fetched");
     settings_release(server->settings);
     server->settings = settings;
 }
@@ -202,7 +206,8 @@ static void use_settings(struct server *server, struct settings *settings) {
 static void reload(struct server *server) {
     char error[SETTINGS_ERROR_MAX];
     notify("RELOADING=1");
-    struct settings *settings = settings_load(SETTINGS_DOTENV, error);
+    struct settings *settings =
+        settings_load(SETTINGS_DOTENV, ACCESS_SERVICE, server->settings, error);
     if (settings)
         use_settings(server, settings);
     else
@@ -219,9 +224,12 @@ static void accept_loop(struct server *server) {
             {.fd = server->signal_fd, .events = POLLIN},
             {.fd = server->limit.wake_fd, .events = POLLIN},
             {.fd = waits || pause >= 0 ? -1 : server->listener->fd, .events = POLLIN},
+            {.fd = key_fetcher_fd(server->fetcher), .events = POLLIN},
         };
-        poll(fds, 3, pause);
+        int timeout = key_fetcher_timeout(server->fetcher);
+        poll(fds, 4, pause >= 0 && (timeout < 0 || pause < timeout) ? pause : timeout);
         pause = -1;
+        key_fetcher_step(server->fetcher, monotonic_ms());
 
         bool shall_reload = false;
         struct signalfd_siginfo signal_;
@@ -292,25 +300,30 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
     struct server server = {
         .settings = settings,
         .listener = listener,
+        .fetcher = key_fetcher_new(),
         .signal_fd = open_signals(),
         .limit = {.connections = connections_possible(settings),
                   .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)},
     };
     int flags = fcntl(listener->fd, F_GETFL);
     if (server.signal_fd < 0 || server.limit.wake_fd < 0 || flags < 0 ||
-        fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !start_codec() ||
+        fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !server.fetcher ||
+        !key_fetcher_use(server.fetcher, settings->access) || !start_codec() ||
         !start_workers(&server)) {
         log_line(LOG_ERROR, "cannot start: %s", strerror(errno));
         listener_close(listener);
     } else {
         log_line(LOG_INFO, "ready: %u workers, up to %u connections", server.worker_count,
                  server.limit.connections);
+        if (!settings->access)
+            log_line(LOG_WARNING, SETTINGS_OPEN_WARNING);
         notify("READY=1");
         accept_loop(&server);
         drain(&server);
         status = EXIT_SUCCESS;
     }
     end_workers(&server);
+    key_fetcher_free(server.fetcher);
     close(server.limit.wake_fd);
     close(server.signal_fd);
     settings_release(server.settings);

@@ -18,6 +18,8 @@ void gateway_answer(struct api *api, const struct request *request, struct respo
     api->now = (uint32_t)time(NULL);
     api_answer(api, request, response);
 
+    if (response->audit.length > 0)
+        log_line(response->audit_level, "%.*s", (int)response->audit.length, response->audit.data);
     if (response->status < HTTP_BAD_REQUEST)
         return;
     enum log_level level = response->status >= HTTP_INTERNAL_SERVER_ERROR ? LOG_ERROR : LOG_INFO;

@@ -16,6 +16,10 @@ void gateway_start(void);
  * exit status of the process. */
 int cgi_serve(const struct settings *settings);
 
+/* Answers the one request with 503, as the settings are wrong; the log says what. Returns the exit
+ * status of the process. */
+int cgi_refuse(void);
+
 /* Holds back the signals that fastcgi_serve handles until it does. To be called with one thread
  * running. */
 void fastcgi_hold_signals(void);

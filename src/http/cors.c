@@ -8,14 +8,22 @@ static bool same_text(struct agora_text a, struct agora_text b) {
     return a.length == b.length && strncasecmp(a.data, b.data, a.length) == 0;
 }
 
-static bool is_listed(const char *allow, struct agora_text origin) {
+static bool has_entry(const char *allow, struct agora_text wanted) {
     struct agora_text rest = agora_text_of(allow);
     while (rest.data) {
         struct agora_text entry = text_trim(text_cut(&rest, ','));
-        if (text_equals(entry, "*") || (entry.length > 0 && same_text(entry, origin)))
+        if (entry.length > 0 && same_text(entry, wanted))
             return true;
     }
     return false;
+}
+
+static bool allows_all(const char *allow) {
+    return has_entry(allow, agora_text_of("*"));
+}
+
+static bool is_named(const char *allow, struct agora_text origin) {
+    return !text_equals(origin, "*") && has_entry(allow, origin);
 }
 
 /* The scheme is left out of the comparison: behind a proxy that ends TLS it can't be known here,
@@ -38,16 +46,26 @@ static bool is_printable(struct agora_text text) {
     return true;
 }
 
-bool cors_check(const char *allow, const struct request *request, struct response *response) {
+bool cors_is_foreign(const char *allow, const struct request *request) {
+    struct agora_text origin = request->origin;
+    return origin.length > 0 && !is_own(request->host, origin) && !is_named(allow, origin);
+}
+
+bool cors_check(const char *allow, enum cors_credentials credentials, const struct request *request,
+                struct response *response) {
     struct agora_text origin = request->origin;
     if (origin.length == 0)
         return true;
-    if (is_printable(origin) && is_listed(allow, origin)) {
+    if (is_printable(origin) && (is_named(allow, origin) || allows_all(allow))) {
         response_header(response, "Access-Control-Allow-Origin", origin);
         response_header(response, "Access-Control-Allow-Methods",
                         agora_text_of("GET, POST, OPTIONS"));
         response_header(response, "Access-Control-Allow-Headers",
-                        agora_text_of("Origin, Content-Type"));
+                        agora_text_of(credentials == CORS_NONE
+                                          ? "Origin, Content-Type"
+                                          : "Origin, Content-Type, Authorization, X-API-Key"));
+        if (credentials == CORS_COOKIES && !allows_all(allow))
+            response_header(response, "Access-Control-Allow-Credentials", agora_text_of("true"));
         return true;
     }
     return is_own(request->host, origin) ||

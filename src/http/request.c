@@ -68,7 +68,7 @@ static struct agora_text path_from_uri(const struct request *request) {
 }
 
 void request_read_environment(struct request *request, char *const *environment) {
-    *request = (struct request){0};
+    *request = (struct request){.environment = environment};
     for (; *environment; environment++) {
         for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
             size_t length = strlen(variables[i].name);
@@ -82,6 +82,22 @@ void request_read_environment(struct request *request, char *const *environment)
     }
     if (request->path.length == 0 && request->uri.length > 0)
         request->path = path_from_uri(request);
+}
+
+struct agora_text request_variable(const struct request *request, const char *name,
+                                   unsigned *count) {
+    size_t length = strlen(name);
+    struct agora_text value = {NULL, 0};
+    unsigned found = 0;
+    for (char *const *variable = request->environment; variable && *variable; variable++) {
+        if (strncmp(*variable, name, length) != 0 || (*variable)[length] != '=')
+            continue;
+        value = agora_text_of(*variable + length + 1);
+        found++;
+    }
+    if (count)
+        *count = found;
+    return value;
 }
 
 size_t request_content_length(const struct request *request) {

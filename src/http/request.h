@@ -21,7 +21,8 @@ struct request {
     struct agora_text script;
     struct agora_text uri;
     struct agora_text body;
-    bool body_too_large; /* body then holds nothing */
+    bool body_too_large;      /* body then holds nothing */
+    char *const *environment; /* all of it, NULL-terminated "NAME=value" strings */
 };
 
 /* Whether a web server may have applied its access rules to another path than this one: servers
@@ -32,6 +33,11 @@ bool request_path_is_ambiguous(const struct request *request);
 /* Fills all but the body from NULL-terminated "NAME=value" strings. The path is PATH_INFO or, where
  * there is none, what REQUEST_URI says, which is then decoded in its place. */
 void request_read_environment(struct request *request, char *const *environment);
+
+/* The last variable of that name, {NULL, 0} when there is none. count, which may be NULL: how many
+ * there are. */
+struct agora_text request_variable(const struct request *request, const char *name,
+                                   unsigned *count);
 
 /* The number of bytes of body to be read: what CONTENT_LENGTH announces, 0 when it is absent or no
  * number, and REQUEST_BODY_MAX + 1 for anything over the limit and for a chunked body, which ends

@@ -30,7 +30,8 @@ static void empty(struct response *response, enum http_status status) {
 }
 
 void response_clear(struct response *response) {
-    *response = (struct response){.body = response->body};
+    buffer_clear(&response->audit);
+    *response = (struct response){.body = response->body, .audit = response->audit};
     empty(response, HTTP_OK);
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "http/buffer.h"
+#include "log.h"
 
 enum http_status {
     HTTP_OK = 200,
@@ -51,6 +52,9 @@ struct response {
     bool head_only;    /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
     struct buffer body;
+    struct buffer audit; /* a line for the log about who got what; empty for none */
+    enum log_level audit_level;
+    char retry_after[12]; /* the value of a header */
 };
 
 /* Makes an empty 200 of JSON that nothing may store, whose body uses the memory again. */

@@ -32,4 +32,12 @@ struct json_error {
 bool json_read(struct agora_text text, unsigned flags, struct json_object **json,
                struct json_error *error);
 
+/* What a string holds, for as long as it lives; {NULL, 0} for anything else. */
+static inline struct agora_text json_text(struct json_object *value) {
+    if (!json_object_is_type(value, json_type_string))
+        return (struct agora_text){NULL, 0};
+    return (struct agora_text){json_object_get_string(value),
+                               (size_t)json_object_get_string_len(value)};
+}
+
 #endif

@@ -465,6 +465,10 @@ describe('token commands, against the builders of Agora', () => {
         [['bogus'], "there is no command 'bogus'; see", '--help'],
         [['decoed'], "there is no command 'decoed' (did you mean decode?); see"],
         [['enc', '--help'], "'enc' (did you mean encode?)"],
+        [['access'], 'a subcommand is missing'],
+        [['access', 'bogus'], "'bogus'", '--help'],
+        [['access', 'check'], 'FILE is missing'],
+        [['access', 'try'], 'a command that mints a token is missing'],
         [['rtc'], '--channel NAME is missing'],
         [['rtc', '--channel', 'a'], '--uid NUMBER or --user ACCOUNT is missing'],
         [['rtc', ...call, '--user', 'a'], '--uid and --user are both given'],
@@ -641,7 +645,7 @@ describe('help', () => {
 
     it('lists the commands, and tells the version', async () => {
         const help = await good(['--help'], { env: {} });
-        assert.deepEqual([...help.matchAll(/^ {2}([a-z0-9-]+) /gm)].map(([, name]) => name), commands);
+        assert.deepEqual([...help.matchAll(/^ {2}([a-z0-9-]+) /gm)].map(([, name]) => name), [...commands, 'access']);
         assert.match(await good(['--version'], { env: {} }), /^agora-token \d+\.\d+\.\d+\n$/);
     });
 
@@ -679,6 +683,7 @@ describe('help', () => {
         assert.deepEqual(await bash('agora-token', 'verify', '--c'), ['--channel', '--certificate-file', '--certificate']);
         assert.deepEqual(await bash('agora-token', 'rtc', '--role', 'p'), ['publisher']);
         assert.deepEqual(await bash('agora-token', 'rtm2', '--read', 'u'), ['users=']);
+        assert.deepEqual(await bash('agora-token', 'access', 'c'), ['check']);
         assert.deepEqual((await bash('agora-token', 'fpa', '--')).sort(),
             (await optionsOf('fpa')).map((option) => `--${option}`).sort());
     });
@@ -693,7 +698,8 @@ describe('help', () => {
             complete() { . ${file('_agora-token')} }
             complete`], ...words);
         const offered = await zsh('agora-token', 'rt');
-        assert.deepEqual(offered, [...commands, '--help', '--version']);
+        assert.deepEqual(offered, [...commands, 'access', '--help', '--version']);
+        assert.deepEqual(await zsh('agora-token', 'access', ''), ['key', 'check', 'try']);
         assert.deepEqual(await zsh('agora-token', 'verify', '--c'),
             (await optionsOf('verify')).map((option) => `--${option}`));
         assert.deepEqual(await zsh('agora-token', 'rtc', '--role', 'p'), ['publisher', 'subscriber']);

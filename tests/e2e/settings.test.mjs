@@ -186,8 +186,9 @@ describe('settings', () => {
         }
 
         it('every setting but the credentials', async () => {
+            const policy = fileNamed('access.json', '{"callers":{},"rules":[]}');
             const settings = {
-                CORS_ALLOW_ORIGIN: 'https://a.example, https://b.example', LOG_LEVEL: 'warning', SERVER_PORT: '8080',
+                CORS_ALLOW_ORIGIN: 'https://a.example, https://b.example', ACCESS_FILE: policy, LOG_LEVEL: 'warning', SERVER_PORT: '8080',
                 PORT: '8080', WORKERS: '3', MAX_CONNECTIONS: '99', REQUEST_TIMEOUT: '7',
             };
             const run = await runResponder(['--check'],
@@ -345,7 +346,8 @@ describe('settings', () => {
                     env: { ...env, GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET', PATH_INFO: '/ping' },
                 });
                 assertTells(run.stderr, `mode 0444 of ${file} `, `chmod 600 '${file}'`);
-                assert.equal(run.stdout, '');
+                assert.match(run.stdout, /^Status: 503 /);
+                assert.ok(!run.stdout.includes('for-all'));
             });
         });
 

@@ -74,7 +74,7 @@ static void load(const char *text) {
     }
     size_t length = strlen(text);
     expect(ftruncate(file, 0) == 0 && pwrite(file, text, length, 0) == (ssize_t)length);
-    struct settings *settings = settings_load(path, error);
+    struct settings *settings = settings_load(path, ACCESS_SERVICE, NULL, error);
     if (!settings) {
         expect(strlen(error) > 0);
         expect_no_secret(error);

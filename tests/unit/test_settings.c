@@ -157,7 +157,7 @@ static void set_credentials(void) {
 
 static void expect_refused(const char *part, const char *other_part) {
     char error[SETTINGS_ERROR_MAX] = "";
-    assert_null(settings_load(dotenv_path, error));
+    assert_null(settings_load(dotenv_path, ACCESS_SERVICE, NULL, error));
     if (!strstr(error, part) || !strstr(error, other_part))
         fail_msg("'%s' lacks '%s' or '%s'", error, part, other_part);
     if (strstr(error, certificate) || strstr(error, "5CFd2fd1"))
@@ -167,7 +167,7 @@ static void expect_refused(const char *part, const char *other_part) {
 /* A copy of the settings, which must be good ones. */
 static struct settings expect_loaded(void) {
     char error[SETTINGS_ERROR_MAX] = "";
-    struct settings *loaded = settings_load(dotenv_path, error);
+    struct settings *loaded = settings_load(dotenv_path, ACCESS_SERVICE, NULL, error);
     if (!loaded)
         fail_msg("%s", error);
     struct settings copy = *loaded;
@@ -323,8 +323,9 @@ static void test_print(void **state) {
     struct settings settings = expect_loaded();
     assert_string_equal(printed(&settings),
                         "CORS_ALLOW_ORIGIN=https://a.example,%0Ahttps://\u00e9.example\n"
-                        "LOG_LEVEL=debug\nSERVER_PORT=9000\nPORT=9000\nWORKERS=0\n"
-                        "MAX_CONNECTIONS=4096\nREQUEST_TIMEOUT=10\n");
+                        "ACCESS_FILE=\nLOG_LEVEL=debug\nSERVER_PORT=9000\nPORT=9000\nWORKERS=0\n"
+                        "MAX_CONNECTIONS=4096\nREQUEST_TIMEOUT=10\n"
+                        "# " SETTINGS_OPEN_WARNING "\n");
 
     /* The certificate, where it is another setting by mistake; and the sample project. */
     setenv("CORS_ALLOW_ORIGIN", certificate, 1);
@@ -366,7 +367,7 @@ static void test_wiped(void **state) {
                  is_in_file ? secret_path : certificate, endings[i % COUNT(endings)]);
         write_file(dotenv_path, content);
         write_file(secret_path, certificate);
-        struct settings *settings = settings_load(dotenv_path, error);
+        struct settings *settings = settings_load(dotenv_path, ACCESS_SERVICE, NULL, error);
         assert_int_equal(settings != NULL, i % COUNT(endings) == 0);
         settings_release(settings);
         assert_int_equal(freed, 3);

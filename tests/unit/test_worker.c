@@ -257,7 +257,7 @@ static int start(void **state) {
     setenv("APP_ID", "970CA35de60c44645bbae8a215061b33", 1);
     setenv("APP_CERTIFICATE", "5CFd2fd1755d40ecb72977518be15d3b", 1);
     char error[SETTINGS_ERROR_MAX];
-    settings = settings_load("no such file", error);
+    settings = settings_load("no such file", ACCESS_SERVICE, NULL, error);
     log_set_level(LOG_ERROR);
     return settings && codec_start() ? 0 : -1;
 }

@@ -1,0 +1,175 @@
+#include "api/authorization.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "clock.h"
+#include "http/cors.h"
+#include "text.h"
+#include "json/names.h"
+
+#define CHALLENGE "Bearer realm=\"agora-token\""
+
+enum { RETRY_SECONDS = 5 };
+
+/* The line about a decision. What clients choose stands there as JSON strings, so that it cannot
+ * pretend to be another part of the line. */
+
+static void put_value(struct buffer *line, const char *name, struct agora_text value) {
+    if (value.length == 0)
+        return;
+    buffer_printf(line, " %s=", name);
+    buffer_put_json_string(line, agora_text_of(quote(value).text));
+}
+
+/* A text of our own, in which what clients choose is quoted. */
+static void put_reason(struct buffer *line, const char *reason) {
+    buffer_puts(line, " reason=");
+    buffer_put_json_string(line, agora_text_of(reason));
+}
+
+static void put_who(struct buffer *line, const struct identity *who) {
+    if (who->caller)
+        put_value(line, "caller", who->caller->name);
+    put_value(line, "subject", who->subject);
+}
+
+static void put_tokens(struct buffer *line, const struct named_token *tokens, size_t count) {
+    struct agora_text channel = {NULL, 0};
+    struct agora_text user = {NULL, 0};
+    bool publishes = false;
+    const char *separator = " services=";
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < tokens[i].service_count; j++) {
+            const struct agora_service *service = &tokens[i].services[j];
+            const struct service_name *name = service_name_of_type(service->type);
+            buffer_printf(line, "%s%s", separator, name->key);
+            separator = ",";
+            channel = channel.length > 0 ? channel : service->channel;
+            user = user.length > 0 ? user : service->user;
+            publishes |= service->type == AGORA_SERVICE_STREAMING ||
+                         service->type == AGORA_SERVICE_FCDN ||
+                         (service->type == AGORA_SERVICE_RTC && service->privilege_count > 2);
+        }
+    }
+    put_value(line, "channel", channel);
+    put_value(line, "user", user);
+    buffer_printf(line, " role=%s", publishes ? "publisher" : "subscriber");
+}
+
+static void begin_audit(const struct call *call, struct response *response, enum log_level level,
+                        const char *verdict, const struct identity *who) {
+    response->audit_level = level;
+    buffer_clear(&response->audit);
+    if (level > call->api->settings->log_level)
+        return;
+    buffer_puts(&response->audit, verdict);
+    put_who(&response->audit, who);
+}
+
+static void end_audit(const struct call *call, struct response *response) {
+    put_value(&response->audit, "address", request_variable(call->request, "REMOTE_ADDR", NULL));
+}
+
+static bool refuse_request(const struct call *call, enum access_result result,
+                           const struct identification *who, struct response *response) {
+    begin_audit(call, response, LOG_WARNING, "refused", &who->identity);
+    put_reason(&response->audit, who->reason);
+    end_audit(call, response);
+    switch (result) {
+    case ACCESS_ABSENT:
+        response_header(response, "WWW-Authenticate", agora_text_of(CHALLENGE));
+        return response_error(response, HTTP_UNAUTHORIZED,
+                              "a credential is missing: send Authorization: Bearer TOKEN or "
+                              "X-API-Key: KEY");
+    case ACCESS_NOT_READY:
+        response_header(response, "Retry-After", agora_text_of("5"));
+        return response_error(response, HTTP_SERVICE_UNAVAILABLE,
+                              "the keys that verify your credential are not there yet: try again "
+                              "in %d seconds",
+                              RETRY_SECONDS);
+    case ACCESS_FAILED:
+        return response_error(response, HTTP_INTERNAL_SERVER_ERROR,
+                              "the credential could not be checked");
+    default:
+        response_header(response, "WWW-Authenticate",
+                        agora_text_of(CHALLENGE ", error=\"invalid_token\""));
+        return response_error(response, HTTP_UNAUTHORIZED,
+                              "the credential is not valid: it is expired, or not one that this "
+                              "service accepts");
+    }
+}
+
+bool authorize_request(const struct call *call, struct response *response) {
+    const struct settings *settings = call->api->settings;
+    struct identification *who = &call->api->who;
+    bool is_foreign = cors_is_foreign(settings->cors_allow_origin, call->request);
+    enum access_result result =
+        access_identify(settings->access, call->request, is_foreign, call->api->now, who);
+    return result == ACCESS_IDENTIFIED || refuse_request(call, result, who, response);
+}
+
+/* How long to wait for the rate of the rule; 0 for not at all. */
+static uint32_t charge(const struct call *call, const struct rule *rule) {
+    struct rate_table *rates = access_rates(call->api->settings->access);
+    if (rule->rate.count == 0 || !rates)
+        return 0;
+    const struct identity *who = &call->api->who.identity;
+    const struct rate_key key = {rule->id, who->caller->id, who->subject};
+    return rate_take(rates, rule->rate, &key, monotonic_ns());
+}
+
+static bool refuse_tokens(const struct call *call, const struct decision *decision,
+                          struct response *response) {
+    put_reason(&response->audit, decision->text);
+    end_audit(call, response);
+    response_header(response, "WWW-Authenticate",
+                    agora_text_of(CHALLENGE ", error=\"insufficient_scope\""));
+    return response_error(response, HTTP_FORBIDDEN, "%s", decision->text);
+}
+
+static bool refuse_rate(const struct call *call, const struct rule *rule, uint32_t seconds,
+                        struct response *response) {
+    buffer_printf(&response->audit, " rule=%zu", rule->number);
+    put_reason(&response->audit, "the rate of the rule is used up");
+    end_audit(call, response);
+    snprintf(response->retry_after, sizeof response->retry_after, "%u", seconds);
+    response_header(response, "Retry-After", agora_text_of(response->retry_after));
+    return response_error(response, HTTP_TOO_MANY_REQUESTS,
+                          "too many tokens: try again in %u seconds", seconds);
+}
+
+bool authorize_tokens(const struct call *call, struct named_token *tokens, size_t count,
+                      struct expiry *expiry, struct response *response) {
+    const struct settings *settings = call->api->settings;
+    struct wanted_token wanted_tokens[NAMED_TOKENS_MAX];
+    struct decision decision;
+    if (!settings->access)
+        return true;
+    assert(count <= NAMED_TOKENS_MAX);
+    for (size_t i = 0; i < count; i++)
+        wanted_tokens[i] = (struct wanted_token){tokens[i].service_count, tokens[i].services};
+    const struct wanted wanted = {count, wanted_tokens, expiry->seconds, expiry->is_asked};
+    const struct identity *who = &call->api->who.identity;
+    bool granted = decide(access_policy(settings->access), who, &wanted, &decision);
+    uint32_t wait = granted ? charge(call, decision.rule) : 0;
+
+    begin_audit(call, response, granted && wait == 0 ? LOG_INFO : LOG_WARNING,
+                granted && wait == 0 ? "granted" : "refused", who);
+    bool is_logged = response->audit.length > 0;
+    if (is_logged)
+        put_tokens(&response->audit, tokens, count);
+    if (!granted)
+        return refuse_tokens(call, &decision, response);
+    if (wait > 0)
+        return refuse_rate(call, decision.rule, wait, response);
+    for (size_t i = 0; i < count; i++)
+        decision_shorten(&decision, tokens[i].services, tokens[i].service_count);
+    expiry->seconds = decision.expire;
+    if (is_logged) {
+        buffer_printf(&response->audit, " expire=%u rule=%zu", expiry->seconds,
+                      decision.rule->number);
+        end_audit(call, response);
+    }
+    return true;
+}
