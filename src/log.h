@@ -16,9 +16,8 @@ void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
 /*
- * To be called once, before the process makes itself undumpable, as /proc/self/fd is root's from
- * then on. Without it the log works too, but may wait for whoever reads a terminal. A log file that
- * has reached the limit on file sizes ends the process no more.
+ * To be called once, at the start. Without it the log works too, but may wait for whoever reads a
+ * terminal. A log file that has reached the limit on file sizes ends the process no more.
  */
 void log_open(void);
 

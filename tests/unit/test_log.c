@@ -55,7 +55,7 @@ static bool has_unwaiting_descriptor(void) {
     return false;
 }
 
-/* An ordinary user's process that has made itself undumpable may not open /proc/self/fd/2. */
+/* As an ordinary user, to whose undumpable processes /proc/self does not belong. */
 static bool waits_for_nobody(void) {
     if (geteuid() == 0 && (setgid(NOBODY) != 0 || setuid(NOBODY) != 0))
         return false;
