@@ -51,10 +51,15 @@ static bool method_fits(enum method method, const struct request *request) {
            (method == GET && is_head(request));
 }
 
-/* One slash at the end does not count: /ping/ is /ping, but /rtm// has an empty user. */
-static struct agora_text without_trailing_slash(struct agora_text path) {
+/* One slash at the end does not count: /ping/ is /ping, but /rtm// has an empty user. Nor does a
+ * second one at the start, which comes from a base address that ends in a slash. */
+static struct agora_text without_outer_slashes(struct agora_text path) {
     if (path.length > 1 && path.data[path.length - 1] == '/')
         path.length--;
+    if (path.length > 1 && path.data[0] == '/' && path.data[1] == '/') {
+        path.data++;
+        path.length--;
+    }
     return path;
 }
 
@@ -97,7 +102,7 @@ static void enter(const struct route *route, struct call *call, struct response 
 
 static void route(struct call *call, struct response *response) {
     const struct request *request = call->request;
-    struct agora_text path = without_trailing_slash(request->path);
+    struct agora_text path = without_outer_slashes(request->path);
 
     for (size_t i = 0; i < ROUTES; i++) {
         if (!matches(routes[i].pattern, path, call))

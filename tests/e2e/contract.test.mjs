@@ -89,6 +89,8 @@ describe(`contract over ${GATEWAY}`, () => {
         ['/rtc/lecture/publisher/uid/0/', rtcToken('lecture', '', PUBLISHER)],
         ['/rtc/lecture/publisher/uid/000/', rtcToken('lecture', '', PUBLISHER)],
         ['/rtc/lecture/publisher/uid//', rtcToken('lecture', '', PUBLISHER)],
+        // A client's base address that ends in a slash.
+        ['//rtc/lecture/publisher/uid/42/', rtcToken('lecture', '42', PUBLISHER)],
         ['/rtc/lecture/publisher/uid//?expiry=60', rtcToken('lecture', '', PUBLISHER), 60],
         ['/rtc/lecture/publisher/uid/4294967295/', rtcToken('lecture', '4294967295', PUBLISHER)],
         ['/rtc/lecture/publisher/uid/00000000004294967295/',

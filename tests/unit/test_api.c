@@ -740,10 +740,14 @@ static void test_routing(void **state) {
     assert_string_equal(get("/ping", ""), "{\"message\":\"pong\"}");
     assert_string_equal(get("/ping/", "a=b"), "{\"message\":\"pong\"}");
 
+    assert_string_equal(get("//ping", ""), "{\"message\":\"pong\"}");
+    assert_string_equal(get("//ping/", ""), "{\"message\":\"pong\"}");
+
     static const char *const unknown[] = {
         "",
+        "//",
         "/",
-        "//ping",
+        "///ping",
         "/ping//",
         "/Ping",
         "/rtc",
