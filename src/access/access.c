@@ -93,6 +93,7 @@ static bool load_keys(const char *path, enum access_use use, const struct caller
     if (is_secret && text.length > 0 && text.data[text.length - 1] == '\n')
         text.length--;
     keys->keys = is_secret ? key_set_of_secret(text, why) : key_set_read(text, why);
+    OPENSSL_cleanse(content, strlen(content));
     return keys->keys || fail(error, place, member, why);
 }
 
@@ -158,8 +159,6 @@ struct access *access_load(const char *path, enum access_use use, const struct a
         access->has_ambient_callers |= caller->kind == CALLER_SERVER || caller->jwt.cookie.data;
     }
 out:
-    if (content)
-        OPENSSL_cleanse(content, POLICY_SIZE_MAX);
     free(content);
     if (loaded)
         return access;
