@@ -7,6 +7,7 @@
 
 int main(void) {
     gateway_start();
+    cgi_start();
     char error[SETTINGS_ERROR_MAX];
     struct settings *settings = settings_load(settings_cgi_file(), ACCESS_CGI, NULL, error);
     if (!settings) {

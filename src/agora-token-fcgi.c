@@ -127,7 +127,9 @@ int main(int argc, char **argv) {
     }
 
     bool cgi = !address && !inherited && !check;
-    if (!cgi && !check)
+    if (cgi)
+        cgi_start();
+    else if (!check)
         fastcgi_hold_signals();
     char error[SETTINGS_ERROR_MAX];
     struct settings *settings = settings_load(cgi ? settings_cgi_file() : SETTINGS_DOTENV,

@@ -1,5 +1,6 @@
 #include "access/policy.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdalign.h>
@@ -15,7 +16,10 @@
 #include "json/names.h"
 #include "json/reader.h"
 
-enum { MAX_EXPIRE_DEFAULT = 3600 };
+enum {
+    MAX_EXPIRE_DEFAULT = 3600,
+    DEPTH_MAX = 8, /* rules[0].if.NAME[0] and callers.NAME.api_keys[0].id are the deepest */
+};
 
 struct policy_block {
     struct policy_block *next;
@@ -26,8 +30,12 @@ struct reader {
     struct policy *policy;
     const char *name;
     char *error;
-    size_t place_length;
-    char place[256]; /* "rules[2].channels[0]" */
+    /* The place that is being read, from the outside in. */
+    size_t depth;
+    struct step {
+        const char *name; /* of a member; NULL for an element of a list, */
+        size_t index;     /* which this is */
+    } place[DEPTH_MAX];
 };
 
 /* Reads a value into what `out` points to, whose type follows from the function. */
@@ -48,13 +56,28 @@ struct member {
     size_t size;
 };
 
+/* Writes "rules[2].channels[0]: ", and returns its length. */
+static size_t put_place(const struct reader *reader, char *out, size_t size) {
+    size_t length = 0;
+    for (size_t i = 0; i < reader->depth && length < size; i++) {
+        const struct step *step = &reader->place[i];
+        length +=
+            (size_t)(step->name ? snprintf(out + length, size - length, "%s%s", i > 0 ? "." : "",
+                                           show(agora_text_of(step->name)).text)
+                                : snprintf(out + length, size - length, "[%zu]", step->index));
+    }
+    if (length > 0 && length < size)
+        length += (size_t)snprintf(out + length, size - length, ": ");
+    return length < size ? length : size - 1;
+}
+
 __attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, const char *format,
                                                          ...) {
+    enum { PLACE_MAX = POLICY_ERROR_MAX / 2 };
     va_list arguments;
-    size_t length = (size_t)snprintf(reader->error, POLICY_ERROR_MAX / 2, "%s: %s%s", reader->name,
-                                     reader->place, reader->place_length > 0 ? ": " : "");
-    if (length > POLICY_ERROR_MAX / 2 - 1)
-        length = POLICY_ERROR_MAX / 2 - 1;
+    size_t length = (size_t)snprintf(reader->error, PLACE_MAX / 2, "%s: ", reader->name);
+    length = length < PLACE_MAX / 2 ? length : PLACE_MAX / 2 - 1;
+    length += put_place(reader, reader->error + length, PLACE_MAX - length);
     va_start(arguments, format);
     vsnprintf(reader->error + length, POLICY_ERROR_MAX - length, format, arguments);
     va_end(arguments);
@@ -62,7 +85,7 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, 
 }
 
 /* Zeroed memory that lives as long as the policy; NULL, with a complaint, when there is none. */
-static void *keep(struct reader *reader, size_t size) {
+static void *allocate(struct reader *reader, size_t size) {
     struct policy_block *block = calloc(1, sizeof *block + size);
     if (!block) {
         refuse(reader, "out of memory");
@@ -73,44 +96,29 @@ static void *keep(struct reader *reader, size_t size) {
     return block->data;
 }
 
-static void *keep_list(struct reader *reader, size_t count, size_t size, struct list *list) {
-    list->items = keep(reader, count * size);
+static void *allocate_list(struct reader *reader, size_t count, size_t size, struct list *list) {
+    list->items = allocate(reader, count * size);
     list->count = list->items ? count : 0;
     return list->items;
 }
 
-static bool keep_text(struct reader *reader, struct agora_text text, struct agora_text *kept) {
-    char *copy = keep(reader, text.length + 1);
+static bool copy_text(struct reader *reader, struct agora_text text, struct agora_text *out) {
+    char *copy = allocate(reader, text.length + 1);
     if (!copy)
         return false;
     memcpy(copy, text.data, text.length);
-    *kept = (struct agora_text){copy, text.length};
+    *out = (struct agora_text){copy, text.length};
     return true;
 }
 
-/* Goes on at a deeper place, named by printf. When all is well there the place is again what it
- * was. */
-static size_t enter(struct reader *reader, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static size_t enter(struct reader *reader, const char *format, ...) {
-    size_t before = reader->place_length;
-    size_t room = sizeof reader->place - before;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(reader->place + before, room, format, arguments);
-    va_end(arguments);
-    reader->place_length += (size_t)length < room ? (size_t)length : room - 1;
-    return before;
+/* Goes on at a deeper place, until leave() goes back. */
+static void enter(struct reader *reader, const char *name, size_t index) {
+    assert(reader->depth < DEPTH_MAX);
+    reader->place[reader->depth++] = (struct step){name, index};
 }
 
-static void leave(struct reader *reader, size_t before) {
-    reader->place_length = before;
-    reader->place[before] = '\0';
-}
-
-static size_t enter_member(struct reader *reader, const char *name) {
-    return enter(reader, "%s%s", reader->place_length > 0 ? "." : "",
-                 show(agora_text_of(name)).text);
+static void leave(struct reader *reader) {
+    reader->depth--;
 }
 
 static bool read_items(struct reader *reader, struct json_object *json, const struct member *member,
@@ -121,14 +129,14 @@ static bool read_items(struct reader *reader, struct json_object *json, const st
         return refuse(reader, "use a list%s",
                       member->shape & MAY_BE_EMPTY ? "" : " of one or more");
     /* What has no size is added up. */
-    char *items = member->size == 0 ? out : keep_list(reader, count, member->size, out);
+    char *items = member->size == 0 ? out : allocate_list(reader, count, member->size, out);
     if (is_one)
         return items && member->read(reader, json, items);
     for (size_t i = 0; i < count && items; i++) {
-        size_t before = enter(reader, "[%zu]", i);
+        enter(reader, NULL, i);
         if (!member->read(reader, json_object_array_get_idx(json, i), items + i * member->size))
             return false;
-        leave(reader, before);
+        leave(reader);
     }
     return items;
 }
@@ -159,11 +167,11 @@ static bool read_members(struct reader *reader, struct json_object *json,
                 return refuse(reader, "'%s' is missing", members->name);
             continue;
         }
-        size_t before = enter_member(reader, members->name);
+        enter(reader, members->name, 0);
         if (!(members->shape & IS_LIST ? read_items(reader, value, members, to)
                                        : members->read(reader, value, to)))
             return false;
-        leave(reader, before);
+        leave(reader);
     }
     return true;
 }
@@ -382,7 +390,7 @@ static bool is_of_client(const char *name, bool trusted_headers) {
 
 static bool read_parameter(struct reader *reader, const char *name, struct json_object *json,
                            bool trusted_headers, struct server_parameter *out) {
-    size_t before = enter_member(reader, name);
+    enter(reader, name, 0);
     out->name = agora_text_of(name);
     if (!read_text(reader, json, &out->parameter))
         return false;
@@ -396,7 +404,7 @@ static bool read_parameter(struct reader *reader, const char *name, struct json_
                       show(out->parameter).text,
                       is_of_client(out->parameter.data, true) ? ""
                                                               : ", or \"trusted_headers\": true");
-    leave(reader, before);
+    leave(reader);
     return true;
 }
 
@@ -411,8 +419,8 @@ static bool read_server(struct reader *reader, struct json_object *json, void *o
         return false;
     if (options.separator.data)
         server->separator = *options.separator.data;
-    struct server_parameter *list = keep_list(reader, (size_t)json_object_object_length(json),
-                                              sizeof *list, &server->parameters);
+    struct server_parameter *list = allocate_list(reader, (size_t)json_object_object_length(json),
+                                                  sizeof *list, &server->parameters);
     if (!list || !read_parameter(reader, "user", user, options.trusted_headers, list))
         return false;
     size_t count = 1;
@@ -465,16 +473,16 @@ static bool read_callers(struct reader *reader, struct json_object *json, void *
     if (!json_object_is_type(json, json_type_object))
         return refuse(reader, "use an object with a name for each caller");
     struct caller *caller =
-        keep_list(reader, (size_t)json_object_object_length(json), sizeof *caller, out);
+        allocate_list(reader, (size_t)json_object_object_length(json), sizeof *caller, out);
     json_object_object_foreach(json, name, value) {
         if (!caller)
             return false;
-        size_t before = enter_member(reader, name);
+        enter(reader, name, 0);
         caller->name = agora_text_of(name);
         caller->id = id_of(caller->name);
         if (!read_caller(reader, value, caller++))
             return false;
-        leave(reader, before);
+        leave(reader);
     }
     return caller;
 }
@@ -541,8 +549,8 @@ static bool read_path(struct reader *reader, struct agora_text name, struct path
     for (size_t i = 0; i < name.length && is_pointer; i++)
         count += name.data[i] == '/';
     struct agora_text steps;
-    char **step = keep_list(reader, count, sizeof *step, &path->steps);
-    if (!step || !keep_text(reader, name, &path->name) || !keep_text(reader, name, &steps))
+    char **step = allocate_list(reader, count, sizeof *step, &path->steps);
+    if (!step || !copy_text(reader, name, &path->name) || !copy_text(reader, name, &steps))
         return false;
     *step = (char *)steps.data;
     for (char *at = *step; is_pointer && (at = strchr(at, '/')); *step++ = at)
@@ -614,7 +622,7 @@ static bool read_scalar(struct reader *reader, struct json_object *json, void *o
     if (!scalar_of(json, digits, scalar))
         return refuse(reader, "use a string, true, false or a whole number within ±2^53, or a list "
                               "of those");
-    return scalar->type != json_type_int || keep_text(reader, scalar->text, &scalar->text);
+    return scalar->type != json_type_int || copy_text(reader, scalar->text, &scalar->text);
 }
 
 static const struct member condition_values = {"", read_scalar, 0, IS_LIST | MAY_BE_ONE,
@@ -624,15 +632,15 @@ static bool read_conditions(struct reader *reader, struct json_object *json, voi
     if (!json_object_is_type(json, json_type_object))
         return refuse(reader, "use an object such as {\"role\": \"teacher\"}");
     struct condition *condition =
-        keep_list(reader, (size_t)json_object_object_length(json), sizeof *condition, out);
+        allocate_list(reader, (size_t)json_object_object_length(json), sizeof *condition, out);
     json_object_object_foreach(json, name, value) {
         if (!condition)
             return false;
-        size_t before = enter_member(reader, name);
+        enter(reader, name, 0);
         if (!read_path(reader, agora_text_of(name), &condition->path) ||
             !read_items(reader, value, &condition_values, &condition->values))
             return false;
-        leave(reader, before);
+        leave(reader);
         condition++;
     }
     return condition;
@@ -688,11 +696,11 @@ static bool read_rule(struct reader *reader, struct json_object *json, void *out
     if (rule->roles == 0)
         rule->roles = ROLE_SUBSCRIBER;
     rule->number = (size_t)(rule - (struct rule *)reader->policy->rules.items);
+    if (rule->rate.count == 0)
+        return true;
     const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN);
-    if (!text)
-        return refuse(reader, "out of memory");
-    rule->id = id_of(agora_text_of(text));
-    return true;
+    rule->id = text ? id_of(agora_text_of(text)) : 0;
+    return text || refuse(reader, "out of memory");
 }
 
 /* With it an editor finds the schema of the file. */

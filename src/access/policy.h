@@ -97,7 +97,7 @@ enum { ROLE_PUBLISHER = 1 << AGORA_ROLE_PUBLISHER, ROLE_SUBSCRIBER = 1 << AGORA_
 
 struct rule {
     size_t number;           /* rules[number] of the file */
-    uint64_t id;             /* equal for rules of equal text, over reloads too */
+    uint64_t id;             /* with a rate: equal for rules of equal text, over reloads too */
     struct list callers;     /* const struct caller * */
     struct list conditions;  /* struct condition */
     uint32_t services;       /* 1 << type, of those that are allowed */

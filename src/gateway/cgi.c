@@ -40,6 +40,13 @@ static bool write_response(const struct response *response) {
     return written;
 }
 
+void cgi_start(void) {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                            OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+                            OPENSSL_INIT_NO_ATEXIT,
+                        NULL);
+}
+
 int cgi_refuse(void) {
     struct response response = {0};
     response_clear(&response);
@@ -51,12 +58,6 @@ int cgi_refuse(void) {
 }
 
 int cgi_serve(const struct settings *settings) {
-    /* A process of one request needs none of what OpenSSL would set up, nor undone at its end. */
-    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
-                            OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
-                            OPENSSL_INIT_NO_ATEXIT,
-                        NULL);
-
     static char body[REQUEST_BODY_MAX + 1];
     struct request request;
     struct response response = {0};

@@ -16,6 +16,10 @@ void gateway_start(void);
  * exit status of the process. */
 int cgi_serve(const struct settings *settings);
 
+/* To be called first in a process of one request, which needs little of what OpenSSL would set up.
+ */
+void cgi_start(void);
+
 /* Answers the one request with 503, as the settings are wrong; the log says what. Returns the exit
  * status of the process. */
 int cgi_refuse(void);

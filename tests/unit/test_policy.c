@@ -142,7 +142,8 @@ static void test_whole_file(void **state) {
 /* So that a reload leaves the rates of rules that did not change alone. */
 static void test_ids(void **state) {
     (void)state;
-#define RULE(channel) "{'caller':'app','services':['rtc'],'channels':['" channel "']}"
+#define RULE(channel)                                                                              \
+    "{'caller':'app','services':['rtc'],'rate':'1/day','channels':['" channel "']}"
     struct policy *one = read_policy("{'callers':{" APP "},'rules':[" RULE("a") "," RULE("b") "]}");
     struct policy *two = read_policy("{'callers':{" LMS "," APP "},'rules':[" RULE("b") "]}");
     assert_int_equal(caller_of(one, 0)->id, caller_of(two, 1)->id);
