@@ -7,7 +7,10 @@
 #include "text.h"
 #include "json/utf8.h"
 
-enum { DEPTH_MAX = 32 };
+enum {
+    DEPTH_MAX = 32,
+    ARRAY_FIRST = 4, /* elements that memory is taken for first; json-c would take 32 */
+};
 
 struct reader {
     struct agora_text text;
@@ -191,7 +194,7 @@ static bool give_up(struct reader *reader, struct json_object *value) {
 }
 
 static bool read_array(struct reader *reader, struct json_object **json) {
-    *json = json_object_new_array();
+    *json = json_object_new_array_ext(ARRAY_FIRST);
     if (!*json)
         return fail_without_memory(reader);
     if (take_behind_space(reader, ']'))

@@ -41,7 +41,7 @@ FAILING(int, json_object_array_add, -1, (struct json_object * array, struct json
         (array, value))
 FAILING(const char *, json_object_to_json_string, NULL, (struct json_object * json), (json))
 FAILING(struct json_object *, json_object_new_object, NULL, (void), ())
-FAILING(struct json_object *, json_object_new_array, NULL, (void), ())
+FAILING(struct json_object *, json_object_new_array_ext, NULL, (int size), (size))
 FAILING(struct json_object *, json_object_new_string_len, NULL, (const char *text, int length),
         (text, length))
 FAILING(struct json_object *, json_object_new_int64, NULL, (int64_t number), (number))
