@@ -1,22 +1,28 @@
 #include "token/service.h"
 
-enum { FIELDS_MAX = 4 };
-
-static const enum service_field fields_of[SERVICE_TYPE_LAST + 1][FIELDS_MAX] = {
-    [AGORA_SERVICE_RTC] = {FIELD_CHANNEL, FIELD_USER},
-    [AGORA_SERVICE_RTM] = {FIELD_USER},
-    [AGORA_SERVICE_STREAMING] = {FIELD_CHANNEL, FIELD_USER},
-    [AGORA_SERVICE_FPA] = {FIELD_END},
-    [AGORA_SERVICE_CHAT] = {FIELD_USER},
-    [AGORA_SERVICE_FCDN] = {FIELD_CHANNEL, FIELD_USER},
-    [AGORA_SERVICE_APAAS] = {FIELD_CHANNEL, FIELD_USER, FIELD_ROLE},
-    [AGORA_SERVICE_RTM2] = {FIELD_USER, FIELD_PERMISSIONS},
-    [AGORA_SERVICE_CONVOAI] = {FIELD_END},
-    [AGORA_SERVICE_STT] = {FIELD_END},
+/* What a type carries after its privileges, written in this order. */
+enum service_field {
+    FIELD_CHANNEL = 1,
+    FIELD_USER = 2,
+    FIELD_ROLE = 4,
+    FIELD_PERMISSIONS = 8,
 };
 
-const enum service_field *service_fields(uint16_t type) {
-    return type >= SERVICE_TYPE_FIRST && type <= SERVICE_TYPE_LAST ? fields_of[type] : NULL;
+static const uint8_t fields_of[SERVICE_TYPE_LAST + 1] = {
+    [AGORA_SERVICE_RTC] = FIELD_CHANNEL | FIELD_USER,
+    [AGORA_SERVICE_RTM] = FIELD_USER,
+    [AGORA_SERVICE_STREAMING] = FIELD_CHANNEL | FIELD_USER,
+    [AGORA_SERVICE_FPA] = 0,
+    [AGORA_SERVICE_CHAT] = FIELD_USER,
+    [AGORA_SERVICE_FCDN] = FIELD_CHANNEL | FIELD_USER,
+    [AGORA_SERVICE_APAAS] = FIELD_CHANNEL | FIELD_USER | FIELD_ROLE,
+    [AGORA_SERVICE_RTM2] = FIELD_USER | FIELD_PERMISSIONS,
+    [AGORA_SERVICE_CONVOAI] = 0,
+    [AGORA_SERVICE_STT] = 0,
+};
+
+static bool is_known(uint16_t type) {
+    return type >= SERVICE_TYPE_FIRST && type <= SERVICE_TYPE_LAST;
 }
 
 static bool has_privilege_twice(const struct agora_service *service) {
@@ -53,7 +59,7 @@ static bool are_permissions_valid(const struct agora_rtm2_permission *p, size_t 
 }
 
 enum agora_token_error service_check(const struct agora_service *service) {
-    if (!service_fields(service->type))
+    if (!is_known(service->type))
         return AGORA_TOKEN_BAD_SERVICE;
     if (service->privilege_count > AGORA_PRIVILEGES_MAX || has_privilege_twice(service))
         return AGORA_TOKEN_BAD_PRIVILEGE;
@@ -123,24 +129,15 @@ static void write_permissions(const struct agora_service *service, struct wire_w
 void service_write(const struct agora_service *service, struct wire_writer *w) {
     wire_put_u16(w, service->type);
     write_privileges(service, w);
-    for (const enum service_field *field = service_fields(service->type); *field; field++) {
-        switch (*field) {
-        case FIELD_CHANNEL:
-            wire_put_string(w, service->channel);
-            break;
-        case FIELD_USER:
-            wire_put_string(w, service->user);
-            break;
-        case FIELD_ROLE:
-            wire_put_u16(w, (uint16_t)service->role);
-            break;
-        case FIELD_PERMISSIONS:
-            write_permissions(service, w);
-            break;
-        case FIELD_END:
-            break;
-        }
-    }
+    unsigned fields = fields_of[service->type];
+    if (fields & FIELD_CHANNEL)
+        wire_put_string(w, service->channel);
+    if (fields & FIELD_USER)
+        wire_put_string(w, service->user);
+    if (fields & FIELD_ROLE)
+        wire_put_u16(w, (uint16_t)service->role);
+    if (fields & FIELD_PERMISSIONS)
+        write_permissions(service, w);
 }
 
 static bool read_privileges(struct wire_reader *r, struct agora_service *service) {
@@ -204,33 +201,21 @@ static enum agora_token_error read_permissions(struct wire_reader *r, struct are
 
 static enum agora_token_error read_fields(struct wire_reader *r, struct arena *arena,
                                           struct agora_service *service) {
-    enum agora_token_error error = AGORA_TOKEN_OK;
-    for (const enum service_field *field = service_fields(service->type); *field; field++) {
-        switch (*field) {
-        case FIELD_CHANNEL:
-            service->channel = wire_get_string(r);
-            break;
-        case FIELD_USER:
-            service->user = wire_get_string(r);
-            break;
-        case FIELD_ROLE:
-            service->role = (int16_t)wire_get_u16(r);
-            break;
-        case FIELD_PERMISSIONS:
-            error = read_permissions(r, arena, service);
-            break;
-        case FIELD_END:
-            break;
-        }
-    }
-    return error;
+    unsigned fields = fields_of[service->type];
+    if (fields & FIELD_CHANNEL)
+        service->channel = wire_get_string(r);
+    if (fields & FIELD_USER)
+        service->user = wire_get_string(r);
+    if (fields & FIELD_ROLE)
+        service->role = (int16_t)wire_get_u16(r);
+    return fields & FIELD_PERMISSIONS ? read_permissions(r, arena, service) : AGORA_TOKEN_OK;
 }
 
 enum agora_token_error service_read(struct wire_reader *r, struct arena *arena,
                                     struct agora_service *service) {
     struct wire_reader start = *r;
     *service = (struct agora_service){.type = wire_get_u16(r)};
-    bool known = service_fields(service->type) && read_privileges(r, service);
+    bool known = is_known(service->type) && read_privileges(r, service);
     if (!known && !r->failed) {
         *r = start;
         return AGORA_TOKEN_BAD_SERVICE;

@@ -1,4 +1,4 @@
-/* What each service type carries after its privileges, as one table. */
+/* One service of a token, to and from the wire. */
 #ifndef TOKEN_SERVICE_H
 #define TOKEN_SERVICE_H
 
@@ -10,17 +10,6 @@ enum {
     SERVICE_TYPE_FIRST = AGORA_SERVICE_RTC,
     SERVICE_TYPE_LAST = AGORA_SERVICE_STT,
 };
-
-enum service_field {
-    FIELD_END,
-    FIELD_CHANNEL,
-    FIELD_USER,
-    FIELD_ROLE,
-    FIELD_PERMISSIONS,
-};
-
-/* The fields of a type in wire order, ended by FIELD_END; NULL for a type that is not known. */
-const enum service_field *service_fields(uint16_t type);
 
 /* AGORA_TOKEN_BAD_SERVICE for an unknown type, AGORA_TOKEN_BAD_PRIVILEGE for too many privileges or
  * one that stands twice, AGORA_TOKEN_BAD_PERMISSION likewise. Lengths are the writer's to judge. */
