@@ -3,13 +3,14 @@
 #include "agora_token.h"
 #include "token/signature.h"
 
-static enum agora_token_error compare(bool signed_, const uint8_t expected[static SIGNATURE_LENGTH],
+/* Wipes both: with the right signature a forged token could be made. */
+static enum agora_token_error compare(bool done, struct signer *signer,
+                                      uint8_t expected[static SIGNATURE_LENGTH],
                                       const struct agora_reading *reading) {
-    if (!signed_)
-        return AGORA_TOKEN_CRYPTO;
-    return CRYPTO_memcmp(expected, reading->signature, SIGNATURE_LENGTH) == 0
-               ? AGORA_TOKEN_OK
-               : AGORA_TOKEN_BAD_SIGNATURE;
+    bool equal = done && CRYPTO_memcmp(expected, reading->signature, SIGNATURE_LENGTH) == 0;
+    signer_wipe(signer);
+    OPENSSL_cleanse(expected, SIGNATURE_LENGTH);
+    return !done ? AGORA_TOKEN_CRYPTO : equal ? AGORA_TOKEN_OK : AGORA_TOKEN_BAD_SIGNATURE;
 }
 
 enum agora_token_error agora_token_verify(const struct agora_reading *reading,
@@ -23,14 +24,11 @@ enum agora_token_error agora_token_verify(const struct agora_reading *reading,
 
     struct signer signer = {0};
     uint8_t expected[SIGNATURE_LENGTH];
-    bool signed_ =
+    bool done =
         signer_init(&signer) &&
         signer_sign(&signer, app_certificate.data, reading->token.issue_ts, reading->token.salt,
                     (const uint8_t *)reading->message.data, reading->message.length, expected);
-    signer_wipe(&signer);
-    enum agora_token_error error = compare(signed_, expected, reading);
-    OPENSSL_cleanse(expected, sizeof expected);
-    return error;
+    return compare(done, &signer, expected, reading);
 }
 
 enum agora_token_error agora_token_verify_006(const struct agora_reading *reading,
@@ -44,10 +42,7 @@ enum agora_token_error agora_token_verify_006(const struct agora_reading *readin
     const struct agora_text parts[] = {reading->old.app_id, channel, user, reading->message};
     struct signer signer = {0};
     uint8_t expected[SIGNATURE_LENGTH];
-    bool signed_ = signer_init(&signer) && signer_hmac(&signer, app_certificate, parts,
-                                                       sizeof parts / sizeof parts[0], expected);
-    signer_wipe(&signer);
-    enum agora_token_error error = compare(signed_, expected, reading);
-    OPENSSL_cleanse(expected, sizeof expected);
-    return error;
+    bool done = signer_init(&signer) && signer_hmac(&signer, app_certificate, parts,
+                                                    sizeof parts / sizeof parts[0], expected);
+    return compare(done, &signer, expected, reading);
 }
