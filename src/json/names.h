@@ -23,7 +23,7 @@ struct service_name {
     const char *user;
     bool has_role;
     bool has_permissions;
-    struct name privileges[AGORA_PRIVILEGES_MAX + 1]; /* ended by a key NULL */
+    const struct name *privileges; /* ended by a key NULL */
 };
 
 const struct service_name *service_name_of_type(uint16_t type);
