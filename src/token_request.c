@@ -5,58 +5,21 @@
 
 #include "text.h"
 
-static enum agora_token_error put(struct service_list *services, struct agora_service service) {
+static void put(struct service_list *services, struct agora_service service) {
     assert(services->count < SERVICES_MAX);
     services->list[services->count++] = service;
-    return AGORA_TOKEN_OK;
 }
 
 static enum agora_token_error add_rtc(const struct token_request *r, struct service_list *out) {
-    return put(out, agora_service_rtc(r->channel, r->uid, r->role, r->channel_expire));
-}
-
-static enum agora_token_error add_rtm(const struct token_request *r, struct service_list *out) {
-    return put(out, agora_service_rtm(r->user, r->user_expire));
+    put(out, agora_service_rtc(r->channel, r->uid, r->role, r->channel_expire));
+    return AGORA_TOKEN_OK;
 }
 
 static enum agora_token_error add_rtm_with_stream(const struct token_request *r,
                                                   struct service_list *out) {
     put(out, agora_service_stream_channel(r->channel, r->user, r->user_expire));
-    return add_rtm(r, out);
-}
-
-static enum agora_token_error add_chat_user(const struct token_request *r,
-                                            struct service_list *out) {
-    return put(out, agora_service_chat_user(r->user, r->user_expire));
-}
-
-static enum agora_token_error add_chat_app(const struct token_request *r,
-                                           struct service_list *out) {
-    return put(out, agora_service_chat_app(r->user_expire));
-}
-
-static enum agora_token_error add_fpa(const struct token_request *r, struct service_list *out) {
-    (void)r;
-    return put(out, agora_service_fpa());
-}
-
-static enum agora_token_error add_streaming(const struct token_request *r,
-                                            struct service_list *out) {
-    return put(out, agora_service_streaming(r->channel, r->uid, r->channel_expire));
-}
-
-static enum agora_token_error add_fcdn(const struct token_request *r, struct service_list *out) {
-    return put(out, agora_service_fcdn(r->channel, r->uid, r->channel_expire));
-}
-
-static enum agora_token_error add_apaas_user(const struct token_request *r,
-                                             struct service_list *out) {
-    return put(out, agora_service_apaas_user(r->user, r->user_expire));
-}
-
-static enum agora_token_error add_apaas_app(const struct token_request *r,
-                                            struct service_list *out) {
-    return put(out, agora_service_apaas_app(r->user_expire));
+    put(out, agora_service_rtm(r->user, r->user_expire));
+    return AGORA_TOKEN_OK;
 }
 
 static enum agora_token_error add_apaas_room_user(const struct token_request *r,
@@ -70,23 +33,7 @@ static enum agora_token_error add_apaas_room_user(const struct token_request *r,
 }
 
 static enum agora_token_error add_rtm2(const struct token_request *r, struct service_list *out) {
-    return put(out,
-               agora_service_rtm2(r->user, r->permissions, r->permission_count, r->user_expire));
-}
-
-static enum agora_token_error add_convoai(const struct token_request *r, struct service_list *out) {
-    (void)r;
-    return put(out, agora_service_convoai());
-}
-
-static enum agora_token_error add_stt(const struct token_request *r, struct service_list *out) {
-    (void)r;
-    return put(out, agora_service_stt());
-}
-
-static enum agora_token_error add_nothing(const struct token_request *r, struct service_list *out) {
-    (void)r;
-    (void)out;
+    put(out, agora_service_rtm2(r->user, r->permissions, r->permission_count, r->user_expire));
     return AGORA_TOKEN_OK;
 }
 
@@ -98,28 +45,34 @@ enum {
 
 /* A token lists its services by type, and those of one type in the order of this table. */
 const struct service_kind service_kinds[] = {
-    {"rtc", 0, TAKES_RTC, false, "serviceRtc", "enable", NULL, EXPIRE_DEFAULT, add_rtc},
-    {"rtm", 0, TAKES_USER, false, "serviceRtm", "enable", NULL, EXPIRE_DEFAULT, add_rtm},
+    {"rtc", 0, TAKES_RTC, false, "serviceRtc", "enable", NULL, EXPIRE_DEFAULT, .add = add_rtc},
+    {"rtm", 0, TAKES_USER, false, "serviceRtm", "enable", NULL, EXPIRE_DEFAULT,
+     .of_user = agora_service_rtm},
     {"rtm", TAKES_CHANNEL, TAKES_CHANNEL | TAKES_USER, false, NULL, NULL, NULL, EXPIRE_DEFAULT,
-     add_rtm_with_stream},
+     .add = add_rtm_with_stream},
     {"chat", TAKES_USER, TAKES_USER, false, "serviceChat", "enableUser", "userUuid", EXPIRE_DEFAULT,
-     add_chat_user},
-    {"chat", 0, 0, false, "serviceChat", "enableApp", NULL, EXPIRE_DEFAULT, add_chat_app},
-    {"fpa", 0, 0, false, "serviceFpa", "enable", NULL, AGORA_FPA_EXPIRE, add_fpa},
+     .of_user = agora_service_chat_user},
+    {"chat", 0, 0, false, "serviceChat", "enableApp", NULL, EXPIRE_DEFAULT,
+     .of_app = agora_service_chat_app},
+    {"fpa", 0, 0, false, "serviceFpa", "enable", NULL, AGORA_FPA_EXPIRE,
+     .of_nobody = agora_service_fpa},
     {"streaming", 0, TAKES_CHANNEL_USER, false, "serviceStreaming", "enable", NULL, EXPIRE_DEFAULT,
-     add_streaming},
-    {"fcdn", 0, TAKES_CHANNEL_USER, false, "serviceFcdn", "enable", NULL, EXPIRE_DEFAULT, add_fcdn},
+     .of_channel = agora_service_streaming},
+    {"fcdn", 0, TAKES_CHANNEL_USER, false, "serviceFcdn", "enable", NULL, EXPIRE_DEFAULT,
+     .of_channel = agora_service_fcdn},
     {"apaas", TAKES_USER, TAKES_USER, false, "serviceApaas", "enableUser", "userUuid",
-     EXPIRE_DEFAULT, add_apaas_user},
-    {"apaas", 0, 0, false, "serviceApaas", "enableApp", NULL, EXPIRE_DEFAULT, add_apaas_app},
+     EXPIRE_DEFAULT, .of_user = agora_service_apaas_user},
+    {"apaas", 0, 0, false, "serviceApaas", "enableApp", NULL, EXPIRE_DEFAULT,
+     .of_app = agora_service_apaas_app},
     {"apaas", TAKES_ROOM, TAKES_ROOM | TAKES_USER, false, "serviceApaas", "enableRoomUser",
-     "userUuid", EXPIRE_DEFAULT, add_apaas_room_user},
+     "userUuid", EXPIRE_DEFAULT, .add = add_apaas_room_user},
     {"rtm2", 0, TAKES_USER | TAKES_PERMISSIONS, false, "serviceRtm2", "enable", NULL,
-     EXPIRE_DEFAULT, add_rtm2},
+     EXPIRE_DEFAULT, .add = add_rtm2},
     {"convoai", 0, TAKES_RTC_AND_RTM, true, "serviceConvoAi", "enable", NULL, EXPIRE_DEFAULT,
-     add_convoai},
-    {"stt", 0, TAKES_RTC_AND_RTM, true, "serviceStt", "enable", NULL, EXPIRE_DEFAULT, add_stt},
-    {"rtc-rtm", 0, TAKES_RTC_AND_RTM, true, NULL, NULL, NULL, EXPIRE_DEFAULT, add_nothing},
+     .of_nobody = agora_service_convoai},
+    {"stt", 0, TAKES_RTC_AND_RTM, true, "serviceStt", "enable", NULL, EXPIRE_DEFAULT,
+     .of_nobody = agora_service_stt},
+    {"rtc-rtm", 0, TAKES_RTC_AND_RTM, true, NULL, NULL, NULL, .expire = EXPIRE_DEFAULT},
     {0},
 };
 
@@ -136,14 +89,29 @@ const struct service_kind *service_kind_of(struct agora_text token_type, unsigne
     return chosen;
 }
 
+enum agora_token_error service_kind_add(const struct service_kind *kind,
+                                        const struct token_request *r, struct service_list *out) {
+    if (kind->add)
+        return kind->add(r, out);
+    if (kind->of_channel)
+        put(out, kind->of_channel(r->channel, r->uid, r->channel_expire));
+    else if (kind->of_user)
+        put(out, kind->of_user(r->user, r->user_expire));
+    else if (kind->of_app)
+        put(out, kind->of_app(r->user_expire));
+    else if (kind->of_nobody)
+        put(out, kind->of_nobody());
+    return AGORA_TOKEN_OK;
+}
+
 enum agora_token_error service_kind_add_all(const struct service_kind *kind,
                                             const struct token_request *request,
                                             struct service_list *services) {
     if (kind->with_rtc_and_rtm) {
         add_rtc(request, services);
-        add_rtm(request, services);
+        put(services, agora_service_rtm(request->user, request->user_expire));
     }
-    return kind->add(request, services);
+    return service_kind_add(kind, request, services);
 }
 
 struct token_types token_types(void) {

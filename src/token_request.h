@@ -67,6 +67,12 @@ struct service_kind {
     const char *flag;
     const char *user_member;
     uint32_t expire; /* seconds that a token of this type lasts by default */
+    /* What makes the service, by what it takes; none where those of RTC and RTM are all. */
+    struct agora_service (*of_channel)(struct agora_text channel, struct agora_text uid,
+                                       uint32_t expire);
+    struct agora_service (*of_user)(struct agora_text user, uint32_t expire);
+    struct agora_service (*of_app)(uint32_t expire);
+    struct agora_service (*of_nobody)(void);
     enum agora_token_error (*add)(const struct token_request *, struct service_list *);
 };
 
@@ -77,8 +83,14 @@ extern const struct service_kind service_kinds[];
  */
 const struct service_kind *service_kind_of(struct agora_text token_type, unsigned given);
 
-/* All that a token of this type carries. The request must hold what the kind takes. Fails only when
- * OpenSSL does. */
+/* The service of this kind. The request must hold what the kind takes. Fails only when OpenSSL
+ * does.
+ */
+enum agora_token_error service_kind_add(const struct service_kind *kind,
+                                        const struct token_request *request,
+                                        struct service_list *services);
+
+/* All that a token of this type carries, likewise. */
 enum agora_token_error service_kind_add_all(const struct service_kind *kind,
                                             const struct token_request *request,
                                             struct service_list *services);

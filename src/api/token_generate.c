@@ -50,7 +50,7 @@ static bool add_service(const struct service_kind *kind, struct json_object *opt
         (takes & TAKES_ROLE && !read_role(options, body, response)) ||
         (takes & TAKES_PERMISSIONS && !read_permissions(body, options, response)))
         return false;
-    return services_are_made(kind->add(&body->request, &body->services), response);
+    return services_are_made(service_kind_add(kind, &body->request, &body->services), response);
 }
 
 static bool read_body(struct token_body *body, struct response *response) {
