@@ -1,6 +1,5 @@
 #include "cli/description.h"
 
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,15 +12,8 @@
 
 #define NOT_AN_OBJECT "the description of a token must be a JSON object"
 
-struct block {
-    struct block *next;
-    alignas(max_align_t) unsigned char data[];
-};
-
-/* What one reading of a description carries along: where it keeps things, and where it complains.
- */
+/* Where one reading of a description complains, and about which place. */
 struct reader {
-    struct description *description;
     char *error;
     char place[64]; /* "services[2]" */
 };
@@ -38,28 +30,21 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct reader *reader, 
     return false;
 }
 
-/* Zeroed memory that lives as long as the description; NULL, with a complaint, when there is none.
- */
-static void *allocate(struct reader *reader, size_t count, size_t size) {
-    struct block *block = calloc(1, sizeof *block + count * size);
-    if (!block) {
+/* Zeroed memory that lives as long as the JSON value which it is read from, and which may ask for
+ * it once; NULL, with a complaint, when there is none. */
+static void *allocate(struct reader *reader, struct json_object *json, size_t count, size_t size) {
+    void *memory = calloc(count + 1, size);
+    if (memory)
+        json_object_set_userdata(json, memory, json_object_free_userdata);
+    else
         refuse(reader, "out of memory");
-        return NULL;
-    }
-    block->next = reader->description->memory;
-    reader->description->memory = block;
-    return block->data;
-}
-
-static struct agora_text string_of(struct json_object *json) {
-    return (struct agora_text){json_object_get_string(json),
-                               (size_t)json_object_get_string_len(json)};
+    return memory;
 }
 
 static bool read_hex(struct reader *reader, const char *key, struct json_object *json,
                      struct agora_text *out) {
-    struct agora_text hex = string_of(json);
-    char *bytes = allocate(reader, hex.length / 2 + 1, 1);
+    struct agora_text hex = json_text(json);
+    char *bytes = allocate(reader, json, hex.length / 2, 1);
     if (!bytes)
         return false;
     for (size_t i = 0; i < hex.length; i += 2) {
@@ -77,7 +62,7 @@ static bool read_text(struct reader *reader, const char *key, struct json_object
                       struct agora_text *out) {
     struct json_object *hex;
     if (json_object_is_type(json, json_type_string)) {
-        *out = string_of(json);
+        *out = json_text(json);
         return true;
     }
     if (json_object_is_type(json, json_type_object) && json_object_object_length(json) == 1 &&
@@ -96,12 +81,11 @@ static bool read_integer(struct reader *reader, const char *key, struct json_obj
     return true;
 }
 
-static bool read_u32(struct reader *reader, const char *key, struct json_object *json,
-                     uint32_t *out) {
+static bool read_u32(struct reader *reader, const char *key, struct json_object *json, void *out) {
     int64_t number;
     if (!read_integer(reader, key, json, 0, UINT32_MAX, &number))
         return false;
-    *out = (uint32_t)number;
+    *(uint32_t *)out = (uint32_t)number;
     return true;
 }
 
@@ -111,7 +95,7 @@ static bool read_user(struct reader *reader, const char *key, struct json_object
     uint32_t uid;
     if (!json_object_is_type(json, json_type_int))
         return read_text(reader, key, json, out);
-    char *buffer = allocate(reader, AGORA_UID_SIZE, 1);
+    char *buffer = allocate(reader, json, AGORA_UID_SIZE, 1);
     if (!buffer || !read_u32(reader, key, json, &uid))
         return false;
     *out = agora_uid_text(uid, buffer);
@@ -146,7 +130,7 @@ static bool read_names(struct reader *reader, struct json_object *json,
         return refuse(reader, "permissions must lead to lists of names: {\"users\": {\"read\": "
                               "[\"alice\"]}}");
     p->name_count = json_object_array_length(json);
-    struct agora_text *names = allocate(reader, p->name_count, sizeof *names);
+    struct agora_text *names = allocate(reader, json, p->name_count, sizeof *names);
     if (!names)
         return false;
     for (size_t i = 0; i < p->name_count; i++)
@@ -170,7 +154,8 @@ static bool read_permissions(struct reader *reader, struct json_object *json,
                              struct agora_service *service) {
     if (!json_object_is_type(json, json_type_object))
         return refuse(reader, "permissions must be an object");
-    struct agora_rtm2_permission *list = allocate(reader, count_permissions(json), sizeof *list);
+    struct agora_rtm2_permission *list =
+        allocate(reader, json, count_permissions(json), sizeof *list);
     if (!list)
         return false;
     service->permissions = list;
@@ -249,12 +234,13 @@ static bool read_service(struct reader *reader, struct json_object *json,
     return true;
 }
 
-static bool read_services(struct reader *reader, struct json_object *json) {
-    struct agora_token *token = &reader->description->token;
+static bool read_services(struct reader *reader, const char *key, struct json_object *json,
+                          void *out) {
+    struct agora_token *token = out;
     if (!json_object_is_type(json, json_type_array))
-        return refuse(reader, "services must be a list");
+        return refuse(reader, "%s must be a list", key);
     token->service_count = json_object_array_length(json);
-    struct agora_service *services = allocate(reader, token->service_count, sizeof *services);
+    struct agora_service *services = allocate(reader, json, token->service_count, sizeof *services);
     if (!services)
         return false;
     token->services = services;
@@ -268,48 +254,62 @@ static bool read_services(struct reader *reader, struct json_object *json) {
 }
 
 static bool read_hex_id(struct reader *reader, const char *key, struct json_object *json,
-                        struct agora_text *out) {
-    *out = string_of(json);
-    if (!json_object_is_type(json, json_type_string) || !agora_token_is_hex_id(*out))
-        return refuse(reader, "%s must be a string of 32 hexadecimal digits", key);
-    return true;
+                        void *out) {
+    struct agora_text id = json_text(json);
+    *(struct agora_text *)out = id;
+    return agora_token_is_hex_id(id) ||
+           refuse(reader, "%s must be a string of 32 hexadecimal digits", key);
 }
 
-static bool read_version(struct reader *reader, struct json_object *json) {
-    return (json_object_is_type(json, json_type_string) &&
-            strcmp(json_object_get_string(json), "007") == 0) ||
-           refuse(reader, "version is %s: only 007 can be minted",
+static bool read_version(struct reader *reader, const char *key, struct json_object *json,
+                         void *out) {
+    (void)out;
+    return text_equals(json_text(json), "007") ||
+           refuse(reader, "%s is %s: only 007 can be minted", key,
                   show(agora_text_of(json_object_to_json_string(json))).text);
 }
 
-static bool read_member(struct reader *reader, const char *key, struct json_object *value) {
-    static const char *const ignored[] = {"name", "payload_hex", "token", "signature"};
-    struct description *d = reader->description;
-    if (is_key(key, "app_id"))
-        return read_hex_id(reader, key, value, &d->token.app_id);
-    if (is_key(key, "app_certificate"))
-        return read_hex_id(reader, key, value, &d->certificate);
-    if (is_key(key, "issue_ts")) {
-        d->has_issue_ts = true;
-        return read_u32(reader, key, value, &d->token.issue_ts);
+static bool refuse_unread(struct reader *reader, const char *key, struct json_object *json,
+                          void *out) {
+    (void)key, (void)json, (void)out;
+    return refuse(reader, "the token had parts that this program does not know");
+}
+
+/* clang-format off */
+#define MEMBER(key, read, field, gives) {key, read, offsetof(struct description, field), gives}
+/* clang-format on */
+
+static const struct member {
+    const char *key;
+    bool (*read)(struct reader *reader, const char *key, struct json_object *json, void *out);
+    size_t offset; /* into struct description */
+    unsigned gives;
+} members[] = {
+    MEMBER("app_id", read_hex_id, token.app_id, 0),
+    MEMBER("app_certificate", read_hex_id, certificate, 0),
+    MEMBER("issue_ts", read_u32, token.issue_ts, GIVES_ISSUE_TS),
+    MEMBER("expire", read_u32, token.expire, GIVES_EXPIRE),
+    MEMBER("salt", read_u32, token.salt, GIVES_SALT),
+    MEMBER("services", read_services, token, 0),
+    {"version", read_version, 0, 0},
+    {"unread", refuse_unread, 0, 0},
+    /* What only a token that was read has. */
+    {"name", NULL, 0, 0},
+    {"payload_hex", NULL, 0, 0},
+    {"token", NULL, 0, 0},
+    {"signature", NULL, 0, 0},
+};
+
+static bool read_member(struct reader *reader, struct description *description, const char *key,
+                        struct json_object *value) {
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        const struct member *member = &members[i];
+        if (strcmp(key, member->key) != 0)
+            continue;
+        description->gives |= member->gives;
+        return !member->read ||
+               member->read(reader, key, value, (char *)description + member->offset);
     }
-    if (is_key(key, "expire")) {
-        d->has_expire = true;
-        return read_u32(reader, key, value, &d->token.expire);
-    }
-    if (is_key(key, "salt")) {
-        d->has_salt = true;
-        return read_u32(reader, key, value, &d->token.salt);
-    }
-    if (is_key(key, "services"))
-        return read_services(reader, value);
-    if (is_key(key, "version"))
-        return read_version(reader, value);
-    if (is_key(key, "unread"))
-        return refuse(reader, "the token had parts that this program does not know");
-    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-        if (is_key(key, ignored[i]))
-            return true;
     return refuse(
         reader,
         "there is no '%s' in a token: use app_id, app_certificate, issue_ts, expire, salt "
@@ -319,25 +319,17 @@ static bool read_member(struct reader *reader, const char *key, struct json_obje
 
 bool token_from_json(struct json_object *json, struct description *description,
                      char error[static DESCRIPTION_ERROR_MAX]) {
-    struct reader reader = {.description = description, .error = error};
+    struct reader reader = {.error = error};
     *description = (struct description){0};
     if (!json_object_is_type(json, json_type_object))
         return refuse(&reader, NOT_AN_OBJECT);
     json_object_object_foreach(json, key, value) {
-        if (!read_member(&reader, key, value))
+        if (!read_member(&reader, description, key, value))
             return false;
     }
     if (description->token.service_count == 0)
         return refuse(&reader, "services is missing or empty: a token needs one at least");
     return true;
-}
-
-void description_free(struct description *description) {
-    while (description->memory) {
-        struct block *block = description->memory;
-        description->memory = block->next;
-        free(block);
-    }
 }
 
 /* The text before the place where reading has stopped, up to what may be a secret, which may begin

@@ -7,23 +7,22 @@
 
 #include "agora_token.h"
 
-/* What a description says, and what it leaves out. Texts point into the JSON or into `memory`. */
+/* What a description says, and what it leaves out. It lives as long as the JSON, which keeps
+ * its memory. */
 struct description {
     struct agora_token token;
     struct agora_text certificate; /* {NULL, 0}: not given, as the App ID */
-    bool has_issue_ts;
-    bool has_expire;
-    bool has_salt;
-    struct block *memory;
+    unsigned gives;                /* which numbers, of enum description_gives */
 };
+
+enum description_gives { GIVES_ISSUE_TS = 1, GIVES_EXPIRE = 2, GIVES_SALT = 4 };
 
 enum { DESCRIPTION_ERROR_MAX = 512 };
 
-/* False with a sentence in error that names the value and what is allowed. To be given to
- * description_free in any case, before the JSON is given back. */
+/* False with a sentence in error that names the value and what is allowed. A JSON value can be read
+ * once. */
 bool token_from_json(struct json_object *json, struct description *description,
                      char error[static DESCRIPTION_ERROR_MAX]);
-void description_free(struct description *description);
 
 /* Parses exactly one JSON value, with nothing but white space around it; NULL with a sentence in
  * error. */

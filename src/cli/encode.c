@@ -21,12 +21,12 @@ static int complete(const struct command *command, const struct values *values,
         token->app_id = agora_text_of((*credentials)->app_id);
     if (needs & NEED_CERTIFICATE)
         description->certificate = agora_text_of((*credentials)->app_certificate);
-    if (!description->has_issue_ts)
+    if (!(description->gives & GIVES_ISSUE_TS))
         token->issue_ts =
             values->issue_ts.given ? (uint32_t)values->issue_ts.value : (uint32_t)time(NULL);
-    if (!description->has_expire)
+    if (!(description->gives & GIVES_EXPIRE))
         token->expire = expire_of(values);
-    if (description->has_salt)
+    if (description->gives & GIVES_SALT)
         return 0;
     token->salt = (uint32_t)values->salt.value;
     if (!values->salt.given && agora_token_salt(minter, &token->salt) != AGORA_TOKEN_OK)
@@ -49,7 +49,6 @@ static int encode(const struct command *command, const struct values *values,
         status = print_token(command, values, minter, &description.token, description.certificate);
     agora_minter_free(minter);
     settings_release(credentials);
-    description_free(&description);
     return status;
 }
 

@@ -212,9 +212,9 @@ static void try(const struct policy *policy, const struct identity *identity,
     static struct decision again;
     const struct wanted_token token = {description->token.service_count,
                                        description->token.services};
-    const struct wanted wanted = {1, &token,
-                                  description->has_expire ? description->token.expire : 3600,
-                                  description->has_expire};
+    bool gives_expire = description->gives & GIVES_EXPIRE;
+    const struct wanted wanted = {1, &token, gives_expire ? description->token.expire : 3600,
+                                  gives_expire};
     bool granted = decide(policy, identity, &wanted, &decision);
     expect(decide(policy, identity, &wanted, &again) == granted);
     expect(again.rule == decision.rule && again.expire == decision.expire &&
@@ -271,7 +271,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             try(policy, &identity, &description);
         json_object_put(identity.claims);
     }
-    description_free(&description);
     json_object_put(json);
     policy_free(policy);
     free(text);

@@ -61,7 +61,6 @@ static void check_again(struct agora_minter *minter, const struct agora_reading 
     expect(parsed && token_from_json(parsed, &description, complaint));
     mint(minter, &description.token, again);
     expect(strcmp(first, again) == 0);
-    description_free(&description);
     json_object_put(parsed);
     buffer_free(&written);
 }

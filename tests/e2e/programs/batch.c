@@ -28,7 +28,6 @@ static void mint(struct agora_minter *minter, const char *line) {
     enum agora_token_error error = agora_token_mint(
         minter, &description.token, description.certificate, out, sizeof out, &length);
     printf("%s%s\n", error ? "! " : "", error ? agora_token_strerror(error) : out);
-    description_free(&description);
     json_object_put(json);
 }
 
