@@ -59,6 +59,8 @@ struct variables {
 };
 
 struct command;
+struct description;
+struct json_object;
 struct values;
 struct service_list;
 
@@ -159,16 +161,19 @@ static inline struct agora_text rtc_user(const struct values *values) {
     return values->uid.given ? values->uid.text : values->user;
 }
 
-/* The lifetime of the token, 1h unless --expire says otherwise. */
-uint32_t expire_of(const struct values *values);
-
 /* Runs a subcommand that is named after a token type: prints the token that the options ask for. */
 int mint_token_type(const struct command *command, struct values *values);
 
-/* Mints a token whose parts are all known, and prints it. Returns what main is to return. */
+/* Mints and prints a token. What its description leaves out comes from the options and settings,
+ * the clock and the generator. Returns what main is to return. */
 int print_token(const struct command *command, const struct values *values,
-                struct agora_minter *minter, const struct agora_token *token,
-                struct agora_text certificate);
+                const struct description *description);
+
+/* On a line, and gives it to json_object_put. */
+void print_json(struct json_object *json);
+
+/* Returns 0, or complains where standard output could not take everything. */
+int flush_output(const struct command *command);
 
 /* Unix seconds now, or what --at says. */
 uint64_t now_of(const struct values *values);

@@ -94,7 +94,7 @@ static void print_006(const struct agora_token_006 *old, uint64_t now) {
                         agora_privilege_006_end(old, &old->privileges[i]), now);
 }
 
-static int print_json(const struct command *command, const struct agora_reading *reading) {
+static int print_as_json(const struct command *command, const struct agora_reading *reading) {
     struct buffer out = {0};
     token_write_json(reading, &out);
     buffer_puts(&out, "\n");
@@ -109,13 +109,13 @@ static int run(const struct command *command, struct values *values) {
     struct input input;
     int status = input_read_token(command, values, &input);
     if (status == 0 && values->json)
-        status = print_json(command, &input.reading);
+        status = print_as_json(command, &input.reading);
     else if (status == 0 && input.reading.version == 6)
         print_006(&input.reading.old, now_of(values));
     else if (status == 0)
         print_007(&input.reading, now_of(values));
-    if (status == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-        status = complain_failed(command, "cannot write to standard output");
+    if (status == 0)
+        status = flush_output(command);
     input_free(&input);
     return status;
 }

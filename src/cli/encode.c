@@ -1,55 +1,16 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "cli/cli.h"
-#include "cli/credentials.h"
 #include "cli/description.h"
 #include "cli/input.h"
-
-/* Fills in what the description left out: from options and settings, the clock, the generator. */
-static int complete(const struct command *command, const struct values *values,
-                    struct description *description, struct settings **credentials,
-                    struct agora_minter *minter) {
-    struct agora_token *token = &description->token;
-    unsigned needs = (is_given(token->app_id) ? 0 : NEED_APP_ID) |
-                     (is_given(description->certificate) ? 0 : NEED_CERTIFICATE);
-    int status = needs ? credentials_find(command, values, needs, credentials) : 0;
-    if (status != 0)
-        return status;
-    if (needs & NEED_APP_ID)
-        token->app_id = agora_text_of((*credentials)->app_id);
-    if (needs & NEED_CERTIFICATE)
-        description->certificate = agora_text_of((*credentials)->app_certificate);
-    if (!(description->gives & GIVES_ISSUE_TS))
-        token->issue_ts =
-            values->issue_ts.given ? (uint32_t)values->issue_ts.value : (uint32_t)time(NULL);
-    if (!(description->gives & GIVES_EXPIRE))
-        token->expire = expire_of(values);
-    if (description->gives & GIVES_SALT)
-        return 0;
-    token->salt = (uint32_t)values->salt.value;
-    if (!values->salt.given && agora_token_salt(minter, &token->salt) != AGORA_TOKEN_OK)
-        return complain_failed(command, "OpenSSL has no random numbers");
-    return 0;
-}
 
 static int encode(const struct command *command, const struct values *values,
                   struct json_object *json) {
     struct description description;
-    struct settings *credentials = NULL;
     char error[DESCRIPTION_ERROR_MAX];
-    struct agora_minter *minter = agora_minter_new();
-    int status = token_from_json(json, &description, error) ? 0 : complain(command, "%s", error);
-    if (status == 0 && !minter)
-        status = complain_failed(command, "OpenSSL failed, or there is no memory");
-    if (status == 0)
-        status = complete(command, values, &description, &credentials, minter);
-    if (status == 0)
-        status = print_token(command, values, minter, &description.token, description.certificate);
-    agora_minter_free(minter);
-    settings_release(credentials);
-    return status;
+    return token_from_json(json, &description, error) ? print_token(command, values, &description)
+                                                      : complain(command, "%s", error);
 }
 
 static int run(const struct command *command, struct values *values) {

@@ -6,40 +6,44 @@
 
 #include "cli/cli.h"
 #include "cli/credentials.h"
+#include "cli/description.h"
 #include "token_request.h"
 
 enum { TOKEN_COMMON = 2048 };
-
-uint32_t expire_of(const struct values *values) {
-    return values->expire.given ? (uint32_t)values->expire.value : EXPIRE_DEFAULT;
-}
 
 uint64_t now_of(const struct values *values) {
     return values->at.given ? (uint64_t)values->at.value : (uint64_t)time(NULL);
 }
 
+void print_json(struct json_object *json) {
+    puts(json_object_to_json_string_ext(json,
+                                        JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(json);
+}
+
+int flush_output(const struct command *command) {
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? 0
+               : complain_failed(command, "cannot write to standard output");
+}
+
 /* One line: the token, or JSON with what the caller could not know before. */
 static int print_line(const struct command *command, const struct values *values,
                       const struct agora_token *token, const char *text) {
-    int status = EXIT_OK;
     if (values->json) {
         struct json_object *json = json_object_new_object();
         json_object_object_add(json, "token", json_object_new_string(text));
         json_object_object_add(json, "issue_ts", json_object_new_int64(token->issue_ts));
         json_object_object_add(json, "expire", json_object_new_int64(token->expire));
         json_object_object_add(json, "ends", json_object_new_uint64(agora_token_end(token)));
-        puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                      JSON_C_TO_STRING_NOSLASHESCAPE));
-        json_object_put(json);
+        print_json(json);
     } else {
         puts(text);
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        status = complain_failed(command, "cannot write to standard output");
-    return status;
+    return flush_output(command);
 }
 
-int print_token(const struct command *command, const struct values *values,
+static int mint(const struct command *command, const struct values *values,
                 struct agora_minter *minter, const struct agora_token *token,
                 struct agora_text certificate) {
     enum agora_token_error error = AGORA_TOKEN_NO_MEMORY;
@@ -61,31 +65,35 @@ int print_token(const struct command *command, const struct values *values,
     return status;
 }
 
-static int mint(const struct command *command, const struct values *values, uint32_t expire,
-                const struct service_list *services) {
+int print_token(const struct command *command, const struct values *values,
+                const struct description *description) {
+    struct agora_token token = description->token;
+    struct agora_text certificate = description->certificate;
     struct settings *credentials = NULL;
     struct agora_minter *minter = NULL;
-    int status = credentials_find(command, values, NEED_APP_ID | NEED_CERTIFICATE, &credentials);
+    unsigned needs =
+        (is_given(token.app_id) ? 0 : NEED_APP_ID) | (is_given(certificate) ? 0 : NEED_CERTIFICATE);
+    int status = needs ? credentials_find(command, values, needs, &credentials) : 0;
     if (status != 0)
-        goto out;
-
-    struct agora_token token = {
-        .app_id = agora_text_of(credentials->app_id),
-        .issue_ts =
-            values->issue_ts.given ? (uint32_t)values->issue_ts.value : (uint32_t)time(NULL),
-        .expire = expire,
-        .salt = (uint32_t)values->salt.value,
-        .service_count = services->count,
-        .services = services->list,
-    };
+        return status;
+    if (needs & NEED_APP_ID)
+        token.app_id = agora_text_of(credentials->app_id);
+    if (needs & NEED_CERTIFICATE)
+        certificate = agora_text_of(credentials->app_certificate);
+    if (!(description->gives & GIVES_ISSUE_TS))
+        token.issue_ts = (uint32_t)(values->issue_ts.given ? values->issue_ts.value : time(NULL));
+    if (!(description->gives & GIVES_EXPIRE))
+        token.expire = values->expire.given ? (uint32_t)values->expire.value : EXPIRE_DEFAULT;
+    if (!(description->gives & GIVES_SALT))
+        token.salt = (uint32_t)values->salt.value;
     minter = agora_minter_new();
-    if (!minter || (!values->salt.given && agora_token_salt(minter, &token.salt))) {
+    if (!minter)
         status = complain_failed(command, "OpenSSL failed, or there is no memory");
-        goto out;
-    }
-    status =
-        print_token(command, values, minter, &token, agora_text_of(credentials->app_certificate));
-out:
+    else if (!(description->gives & GIVES_SALT) && !values->salt.given &&
+             agora_token_salt(minter, &token.salt) != AGORA_TOKEN_OK)
+        status = complain_failed(command, "the system has no random numbers");
+    else
+        status = mint(command, values, minter, &token, certificate);
     agora_minter_free(minter);
     settings_release(credentials);
     return status;
@@ -178,6 +186,11 @@ int mint_token_type(const struct command *command, struct values *values) {
     if (error)
         return complain_failed(command, "%s", agora_token_strerror(error));
     apply_lifetimes(values, &services);
-    return values->take ? values->take(command, values, expire, &services)
-                        : mint(command, values, expire, &services);
+    if (values->take)
+        return values->take(command, values, expire, &services);
+    const struct description description = {
+        .token = {.expire = expire, .service_count = services.count, .services = services.list},
+        .gives = GIVES_EXPIRE,
+    };
+    return print_token(command, values, &description);
 }

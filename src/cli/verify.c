@@ -28,9 +28,7 @@ static int print_verdict(const struct values *values, int status, const char *re
         json_object_object_add(json, "valid", json_object_new_boolean(status == EXIT_OK));
         json_object_object_add(json, "reason", json_object_new_string(reason));
         json_object_object_add(json, "ends", json_object_new_uint64(end));
-        puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN |
-                                                      JSON_C_TO_STRING_NOSLASHESCAPE));
-        json_object_put(json);
+        print_json(json);
     }
     if (status != EXIT_OK)
         fprintf(stderr, "agora-token verify: %s\n", reason);
