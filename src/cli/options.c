@@ -93,111 +93,113 @@ void print_help(const struct command *command) {
 
 /* Values. */
 
-/* One parser per kind of option: stores the value in the field, or complains. */
-typedef int parser(const struct command *command, const struct option_spec *option, char *argument,
-                   void *field);
+/* The argument of an option. */
+struct argument {
+    const struct command *command;
+    const struct option_spec *option;
+    char *text;
+};
 
-static int parse_string(const struct command *command, const struct option_spec *option,
-                        char *argument, void *field) {
-    (void)command;
-    (void)option;
-    *(const char **)field = argument;
+/* One parser per kind of option: stores the value in the field, or complains. */
+typedef int parser(const struct argument *a, void *field);
+
+/* Says what is allowed in its place. */
+__attribute__((format(printf, 2, 3))) static int refuse(const struct argument *a,
+                                                        const char *allowed, ...) {
+    char use[MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, allowed);
+    vsnprintf(use, sizeof use, allowed, arguments);
+    va_end(arguments);
+    return complain(a->command, "--%s '%s' is not valid: use %s", a->option->name,
+                    show(agora_text_of(a->text)).text, use);
+}
+
+static int parse_string(const struct argument *a, void *field) {
+    *(const char **)field = a->text;
     return 0;
 }
 
-static int parse_channel(const struct command *command, const struct option_spec *option,
-                         char *argument, void *field) {
+static int parse_channel(const struct argument *a, void *field) {
     struct agora_text *channel = field;
-    *channel = agora_text_of(argument);
+    *channel = agora_text_of(a->text);
     return agora_channel_is_valid(*channel)
                ? 0
-               : complain(command,
-                          "--%s '%s' is not valid: use 1 to %d letters, digits, spaces and "
-                          "!#$%%&()+-:;<=.>?@[]^_{}|~, or * alone for every channel",
-                          option->name, show(*channel).text, AGORA_CHANNEL_MAX);
+               : refuse(a,
+                        "1 to %d letters, digits, spaces and !#$%%&()+-:;<=.>?@[]^_{}|~, or * "
+                        "alone for every channel",
+                        AGORA_CHANNEL_MAX);
 }
 
-static int parse_user(const struct command *command, const struct option_spec *option,
-                      char *argument, void *field) {
+static int parse_user(const struct argument *a, void *field) {
     struct agora_text *user = field;
-    *user = agora_text_of(argument);
+    *user = agora_text_of(a->text);
     return agora_user_is_valid(*user)
                ? 0
-               : complain(command,
-                          "--%s '%s' is not valid: use 1 to %d bytes without control characters",
-                          option->name, show(*user).text, AGORA_USER_MAX);
+               : refuse(a, "1 to %d bytes without control characters", AGORA_USER_MAX);
 }
 
-static int parse_role(const struct command *command, const struct option_spec *option,
-                      char *argument, void *field) {
+static int parse_role(const struct argument *a, void *field) {
     static const struct name roles[] = {
         {AGORA_ROLE_PUBLISHER, "publisher", NULL},
         {AGORA_ROLE_SUBSCRIBER, "subscriber", NULL},
         {0, NULL, NULL},
     };
-    const struct name *role = name_of_key(roles, argument);
+    const struct name *role = name_of_key(roles, a->text);
     if (!role)
-        return complain(command, "--%s '%s' is not valid: use publisher or subscriber",
-                        option->name, show(agora_text_of(argument)).text);
+        return refuse(a, "publisher or subscriber");
     *(enum agora_role *)field = (enum agora_role)role->number;
     return 0;
 }
 
-static int parse_whole(const struct command *command, const struct option_spec *option,
-                       char *argument, void *field) {
+static int parse_whole(const struct argument *a, void *field) {
     /* No token ends later than twice 32 bits. */
-    int64_t most = option->kind == KIND_SHORT  ? INT16_MAX
-                   : option->kind == KIND_TIME ? 2 * (int64_t)UINT32_MAX
-                                               : UINT32_MAX;
-    int64_t least = option->kind == KIND_SHORT ? INT16_MIN : 0;
-    bool is_negative = least < 0 && argument[0] == '-';
-    size_t digits = strspn(argument + is_negative, "0123456789");
-    int64_t value = digits < 18 ? strtoll(argument, NULL, 10) : INT64_MAX;
-    if (digits == 0 || argument[is_negative + digits] || value < least || value > most)
-        return complain(command, "--%s '%s' is not valid: use a whole number from %lld to %lld",
-                        option->name, show(agora_text_of(argument)).text, (long long)least,
-                        (long long)most);
+    int64_t most = a->option->kind == KIND_SHORT  ? INT16_MAX
+                   : a->option->kind == KIND_TIME ? 2 * (int64_t)UINT32_MAX
+                                                  : UINT32_MAX;
+    int64_t least = a->option->kind == KIND_SHORT ? INT16_MIN : 0;
+    bool is_negative = least < 0 && a->text[0] == '-';
+    size_t digits = strspn(a->text + is_negative, "0123456789");
+    int64_t value = digits < 18 ? strtoll(a->text, NULL, 10) : INT64_MAX;
+    if (digits == 0 || a->text[is_negative + digits] || value < least || value > most)
+        return refuse(a, "a whole number from %lld to %lld", (long long)least, (long long)most);
     *(struct number *)field = (struct number){true, value};
     return 0;
 }
 
-static int parse_uid(const struct command *command, const struct option_spec *option,
-                     char *argument, void *field) {
+static int parse_uid(const struct argument *a, void *field) {
     struct uid *uid = field;
     struct number number = {0};
-    int status = parse_whole(command, option, argument, &number);
+    int status = parse_whole(a, &number);
     uid->given = status == 0;
     uid->text = agora_uid_text((uint32_t)number.value, uid->buffer);
     return status;
 }
 
-static int parse_duration(const struct command *command, const struct option_spec *option,
-                          char *argument, void *field) {
+static int parse_duration(const struct argument *a, void *field) {
     static const struct {
         const char *unit;
         int64_t seconds;
     } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-    size_t digits = strspn(argument, "0123456789");
-    int64_t number = digits < 18 ? strtoll(argument, NULL, 10) : INT64_MAX;
+    size_t digits = strspn(a->text, "0123456789");
+    int64_t number = digits < 18 ? strtoll(a->text, NULL, 10) : INT64_MAX;
     for (size_t i = 0; i < sizeof units / sizeof units[0] && digits > 0; i++) {
-        if (strcmp(argument + digits, units[i].unit) == 0 &&
+        if (strcmp(a->text + digits, units[i].unit) == 0 &&
             number <= UINT32_MAX / units[i].seconds) {
             *(struct number *)field = (struct number){true, number * units[i].seconds};
             return 0;
         }
     }
-    return complain(command,
-                    "--%s '%s' is not valid: use a duration such as 90s, 30m, 24h, 7d or plain "
-                    "seconds, up to 4294967295 of them%s",
-                    option->name, show(agora_text_of(argument)).text,
-                    option->kind == KIND_LIFETIME ? ", or none" : "");
+    return refuse(a,
+                  "a duration such as 90s, 30m, 24h, 7d or plain seconds, up to 4294967295 of "
+                  "them%s",
+                  a->option->kind == KIND_LIFETIME ? ", or none" : "");
 }
 
-static int parse_lifetime(const struct command *command, const struct option_spec *option,
-                          char *argument, void *field) {
+static int parse_lifetime(const struct argument *a, void *field) {
     struct lifetime *lifetime = field;
-    lifetime->none = strcmp(argument, "none") == 0;
-    return lifetime->none ? 0 : parse_duration(command, option, argument, &lifetime->duration);
+    lifetime->none = strcmp(a->text, "none") == 0;
+    return lifetime->none ? 0 : parse_duration(a, &lifetime->duration);
 }
 
 /* Splits "alice,bob"; "" is the empty list. */
@@ -217,37 +219,33 @@ static bool split_names(const char *list, struct agora_rtm2_permission *p) {
     return true;
 }
 
-static int parse_permission(const struct command *command, const struct option_spec *option,
-                            char *argument, void *field) {
+static int parse_permission(const struct argument *a, void *field) {
     struct permissions *permissions = field;
     struct agora_rtm2_permission *p = &permissions->list[permissions->count];
-    char *equals = strchr(argument, '=');
+    char *equals = strchr(a->text, '=');
     if (permissions->count == PERMISSION_OPTIONS_MAX)
-        return complain(command, "--read and --write may stand %d times at most",
+        return complain(a->command, "--read and --write may stand %d times at most",
                         PERMISSION_OPTIONS_MAX);
     if (equals)
         *equals = '\0';
-    if (!equals || !number_of_key(resource_names, argument, &p->resource))
-        return complain(command,
-                        "--%s '%s' is not valid: use RESOURCE=NAME,NAME... with message-channels, "
-                        "stream-channels, group-channels, server-groups or users as RESOURCE",
-                        option->name, show(agora_text_of(argument)).text);
-    p->permission = name_of_key(permission_names, option->name)->number;
+    if (!equals || !number_of_key(resource_names, a->text, &p->resource))
+        return refuse(a, "RESOURCE=NAME,NAME... with message-channels, stream-channels, "
+                         "group-channels, server-groups or users as RESOURCE");
+    p->permission = name_of_key(permission_names, a->option->name)->number;
     if (!split_names(equals + 1, p))
-        return complain_failed(command, "out of memory");
+        return complain_failed(a->command, "out of memory");
     permissions->count++;
     return 0;
 }
 
-static int parse_variable(const struct command *command, const struct option_spec *option,
-                          char *argument, void *field) {
+static int parse_variable(const struct argument *a, void *field) {
     struct variables *variables = field;
     if (variables->count == VARIABLES_MAX)
-        return complain(command, "--%s may stand %d times at most", option->name, VARIABLES_MAX);
-    if (argument[strcspn(argument, "=")] == '\0' || argument[0] == '=')
-        return complain(command, "--%s '%s' is not valid: use NAME=VALUE", option->name,
-                        show(agora_text_of(argument)).text);
-    variables->list[variables->count++] = argument;
+        return complain(a->command, "--%s may stand %d times at most", a->option->name,
+                        VARIABLES_MAX);
+    if (a->text[strcspn(a->text, "=")] == '\0' || a->text[0] == '=')
+        return refuse(a, "NAME=VALUE");
+    variables->list[variables->count++] = a->text;
     return 0;
 }
 
@@ -297,10 +295,11 @@ int parse_options(const struct command *command, int argc, char **argv, struct v
         if (result < OPTION_FIRST)
             return complain(command, "%s", refused_option(result, argv, options).text);
         const struct option_spec *option = specs[result - OPTION_FIRST];
+        const struct argument argument = {command, option, optarg};
         void *field = (char *)values + option->offset;
         if (!optarg)
             *(bool *)field = true;
-        int status = optarg ? parsers[option->kind](command, option, optarg, field) : 0;
+        int status = optarg ? parsers[option->kind](&argument, field) : 0;
         if (status != 0 || values->help)
             return status;
     }
