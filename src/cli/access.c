@@ -7,7 +7,6 @@
 #include "access/access.h"
 #include "access/api_key.h"
 #include "cli/cli.h"
-#include "cli/show.h"
 #include "text.h"
 #include "token_request.h"
 

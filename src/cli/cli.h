@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "agora_token.h"
+#include "config.h"
 #include "token_request.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ENDED = 3 };
@@ -175,8 +176,22 @@ void print_json(struct json_object *json);
 /* Returns 0, or complains where standard output could not take everything. */
 int flush_output(const struct command *command);
 
+/* Finds the App ID and the App Certificate, as far as they are needed, in the options, the
+ * environment or an .env file, to be given to settings_release. Returns 0, or complains and returns
+ * EXIT_USAGE, with *credentials NULL. */
+enum { NEED_APP_ID = 1, NEED_CERTIFICATE = 2 };
+int credentials_find(const struct command *command, const struct values *values, unsigned needs,
+                     struct settings **credentials);
+
 /* Unix seconds now, or what --at says. */
 uint64_t now_of(const struct values *values);
+
+/* "2024-05-01 12:00:00 CEST, in 5m 10s" or "…, 2d 3h ago", in local time. Use as
+ * show_time(end, now).text. */
+struct shown {
+    char text[128];
+};
+struct shown show_time(uint64_t unix_seconds, uint64_t now);
 
 /* The subcommands. */
 extern const struct command command_rtc;

@@ -1,4 +1,4 @@
-#include "cli/credentials.h"
+#include "cli/cli.h"
 
 #include <stdio.h>
 

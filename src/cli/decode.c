@@ -2,7 +2,6 @@
 
 #include "cli/cli.h"
 #include "cli/input.h"
-#include "cli/show.h"
 #include "text.h"
 #include "json/names.h"
 #include "json/token_json.h"

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "cli/cli.h"
-#include "cli/credentials.h"
 #include "cli/description.h"
 #include "token_request.h"
 

@@ -1,4 +1,4 @@
-#include "cli/show.h"
+#include "cli/cli.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -2,9 +2,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
-#include "cli/credentials.h"
 #include "cli/input.h"
-#include "cli/show.h"
 
 /* A token of version 006 does not hold its channel and user: the options give them. */
 static enum agora_token_error judge(const struct values *values,
