@@ -123,12 +123,12 @@ static int parse_string(const struct argument *a, void *field) {
 static int parse_channel(const struct argument *a, void *field) {
     struct agora_text *channel = field;
     *channel = agora_text_of(a->text);
-    return agora_channel_is_valid(*channel)
-               ? 0
-               : refuse(a,
-                        "1 to %d letters, digits, spaces and !#$%%&()+-:;<=.>?@[]^_{}|~, or * "
-                        "alone for every channel",
-                        AGORA_CHANNEL_MAX);
+    if (agora_channel_is_valid(*channel))
+        return 0;
+    return refuse(a,
+                  "1 to %d letters, digits, spaces and !#$%%&()+-:;<=.>?@[]^_{}|~, or * alone for "
+                  "every channel",
+                  AGORA_CHANNEL_MAX);
 }
 
 static int parse_user(const struct argument *a, void *field) {
