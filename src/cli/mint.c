@@ -8,8 +8,6 @@
 #include "cli/description.h"
 #include "token_request.h"
 
-enum { TOKEN_COMMON = 2048 };
-
 uint64_t now_of(const struct values *values) {
     return values->at.given ? (uint64_t)values->at.value : (uint64_t)time(NULL);
 }
@@ -45,14 +43,11 @@ static int print_line(const struct command *command, const struct values *values
 static int mint(const struct command *command, const struct values *values,
                 struct agora_minter *minter, const struct agora_token *token,
                 struct agora_text certificate) {
-    enum agora_token_error error = AGORA_TOKEN_NO_MEMORY;
     size_t length;
-    size_t size = TOKEN_COMMON;
-    char *text = malloc(size);
-    if (text)
-        error = agora_token_mint(minter, token, certificate, text, size, &length);
+    char *text = NULL;
+    /* The first call tells the length. */
+    enum agora_token_error error = agora_token_mint(minter, token, certificate, NULL, 0, &length);
     if (error == AGORA_TOKEN_NO_ROOM) {
-        free(text);
         text = malloc(length + 1);
         error = text ? agora_token_mint(minter, token, certificate, text, length + 1, &length)
                      : AGORA_TOKEN_NO_MEMORY;
