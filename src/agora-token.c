@@ -14,14 +14,6 @@ static const struct command *const commands[] = {
     &command_encode, &command_verify,    &command_access,  NULL,
 };
 
-/* Names that Agora uses as well. */
-static const struct {
-    const char *name;
-    const struct command *command;
-} aliases[] = {
-    {"education", &command_apaas},
-};
-
 /* The last word of its name, which is what an argument says. */
 static const char *word_of(const struct command *command) {
     const char *space = strrchr(command->name, ' ');
@@ -48,12 +40,11 @@ static void print_usage(FILE *out) {
 }
 
 static const struct command *find(const struct command *const *list, const char *name) {
+    if (strcmp(name, "education") == 0) /* as Agora calls it too */
+        name = "apaas";
     for (; *list; list++)
         if (strcmp(word_of(*list), name) == 0)
             return *list;
-    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
-        if (strcmp(aliases[i].name, name) == 0)
-            return aliases[i].command;
     return NULL;
 }
 

@@ -467,6 +467,7 @@ describe('token commands, against the builders of Agora', () => {
         [['enc', '--help'], "'enc' (did you mean encode?)"],
         [['access'], 'a subcommand is missing'],
         [['access', 'bogus'], "'bogus'", '--help'],
+        [['access', 'education'], "'education'", '--help'],
         [['access', 'check'], 'FILE is missing'],
         [['access', 'try'], 'a command that mints a token is missing'],
         [['rtc'], '--channel NAME is missing'],
