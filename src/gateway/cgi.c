@@ -1,41 +1,19 @@
 /* Plain CGI (RFC 3875): one process, one request. */
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "gateway/gateway.h"
 #include "log.h"
 
-/* Reads up to size bytes; fewer only at the end of the input. */
-static size_t read_all(int fd, char *data, size_t size) {
-    size_t length = 0;
-    while (length < size) {
-        ssize_t got = read(fd, data + length, size - length);
-        if (got <= 0)
-            break;
-        length += (size_t)got;
-    }
-    return length;
-}
-
-static bool write_all(int fd, const char *data, size_t length) {
-    while (length > 0) {
-        ssize_t written = write(fd, data, length);
-        if (written <= 0)
-            return false;
-        data += written;
-        length -= (size_t)written;
-    }
-    return true;
-}
-
 /* Returns whether all of it was written. */
 static bool write_response(const struct response *response) {
     struct buffer out = {0};
     response_write_head(response, &out);
     buffer_put(&out, response_content(response));
-    bool written =
-        !out.failed && !response->body.failed && write_all(STDOUT_FILENO, out.data, out.length);
+    bool written = !out.failed && !response->body.failed &&
+                   fwrite(out.data, 1, out.length, stdout) == out.length && fflush(stdout) == 0;
     buffer_free(&out);
     return written;
 }
@@ -66,7 +44,7 @@ int cgi_serve(const struct settings *settings) {
 
     request_read_environment(&request, environ);
     /* A web server may leave standard input open behind the body, so read what was announced. */
-    size_t length = read_all(STDIN_FILENO, body, request_content_length(&request));
+    size_t length = fread(body, 1, request_content_length(&request), stdin);
     request.body_too_large = length > REQUEST_BODY_MAX;
     if (!request.body_too_large)
         request.body = (struct agora_text){body, length};
