@@ -18,11 +18,8 @@
 
 #include "redact.h"
 
-static const char unix_prefix[] = "unix:";
-
 static const char *unix_path(const char *address) {
-    size_t length = sizeof unix_prefix - 1;
-    return strncmp(address, unix_prefix, length) == 0 ? address + length : NULL;
+    return strncmp(address, "unix:", 5) == 0 ? address + 5 : NULL;
 }
 
 static bool is_listening(int fd) {
@@ -74,16 +71,9 @@ static bool is_abandoned(const struct sockaddr_un *name) {
 }
 
 static bool bind_unix(int fd, const struct sockaddr_un *name) {
-    if (bind(fd, (const struct sockaddr *)name, sizeof *name) == 0)
-        return true;
-    if (errno != EADDRINUSE)
+    if (is_abandoned(name) && unlink(name->sun_path) != 0)
         return false;
-    if (!is_abandoned(name)) {
-        errno = EADDRINUSE;
-        return false;
-    }
-    return unlink(name->sun_path) == 0 &&
-           bind(fd, (const struct sockaddr *)name, sizeof *name) == 0;
+    return bind(fd, (const struct sockaddr *)name, sizeof *name) == 0;
 }
 
 /*
