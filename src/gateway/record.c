@@ -209,15 +209,11 @@ void record_answer_management(const uint8_t *record, size_t length, unsigned max
     char pairs[128];
     size_t used = 0;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-        size_t name = strlen(variables[i].name);
-        size_t value = strlen(variables[i].value);
-        if (!memmem(record + HEADER_LENGTH, length - HEADER_LENGTH, variables[i].name, name))
-            continue;
-        pairs[used++] = (char)name;
-        pairs[used++] = (char)value;
-        memcpy(pairs + used, variables[i].name, name);
-        memcpy(pairs + used + name, variables[i].value, value);
-        used += name + value;
+        const char *name = variables[i].name;
+        const char *value = variables[i].value;
+        if (memmem(record + HEADER_LENGTH, length - HEADER_LENGTH, name, strlen(name)))
+            used += (size_t)snprintf(pairs + used, sizeof pairs - used, "%c%c%s%s",
+                                     (int)strlen(name), (int)strlen(value), name, value);
     }
     put_record(out, GET_VALUES_RESULT, 0, pairs, used);
 }
