@@ -112,18 +112,17 @@ enum next_step codec_answer(struct codec *codec, struct record_reader *reader, c
     enum next_step next = KEEP_OPEN;
     for (*used = 0; next == KEEP_OPEN && *used < length; *used += reader->length) {
         const uint8_t *unit = data + *used;
-        switch (record_next(reader, unit, length - *used)) {
+        enum record_kind kind = record_next(reader, unit, length - *used);
+        enum next_step after = reader->keep_connection ? KEEP_OPEN : CLOSE;
+        switch (kind) {
         case RECORD_PARTIAL:
             return length - *used < REQUEST_MAX ? KEEP_OPEN : answer_cut(codec, reader, unit, out);
         case RECORD_REQUEST:
-            next =
-                answer_request(codec, unit, reader->length, false, out) && reader->keep_connection
-                    ? KEEP_OPEN
-                    : CLOSE;
+            next = answer_request(codec, unit, reader->length, false, out) ? after : CLOSE;
             break;
         case RECORD_ABORTED:
             record_put_end(out, reader->id, RECORD_REQUEST_COMPLETE);
-            next = reader->keep_connection ? KEEP_OPEN : CLOSE;
+            next = after;
             break;
         case RECORD_UNKNOWN_ROLE:
             record_put_end(out, reader->id, RECORD_ROLE_UNKNOWN);
