@@ -53,7 +53,7 @@ struct connection {
     struct record_reader reader;
     struct buffer unread;
     struct buffer unsent;
-    enum next_step next_step; /* WRITING: what comes after */
+    enum next_step next_step; /* what comes after the answer */
 };
 
 enum stage { SERVING, DRAINING, ENDING };
@@ -174,58 +174,53 @@ static bool discard(struct worker *worker, struct connection *connection) {
     return got < 0 && errno == EAGAIN;
 }
 
-static bool has_more(const struct connection *connection) {
-    int unread = 0;
-    return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0;
+/* queue: FIONREAD for what the peer has sent, SIOCOUTQ for what it has yet to read. */
+static bool has_queued(const struct connection *connection, unsigned long queue) {
+    int bytes = 0;
+    return ioctl(connection->fd, queue, &bytes) == 0 && bytes > 0;
 }
 
 /* True if the peer has sent nothing more. On a Unix socket no request is lost if the connection is
  * closed then: once reading is shut down the peer cannot send another. Over TCP one may be on its
  * way, and the web server has to try again. */
 static bool is_last(const struct connection *connection) {
-    if (connection->unread.length > 0 || has_more(connection))
+    if (connection->unread.length > 0 || has_queued(connection, FIONREAD))
         return false;
     shutdown(connection->fd, SHUT_RD);
-    return !has_more(connection);
+    return !has_queued(connection, FIONREAD);
 }
 
 /* All of the answer has been handed to the kernel. */
-static bool finish_answer(struct worker *worker, struct connection *connection,
-                          enum next_step next_step) {
-    if (next_step == LINGER) {
+static bool finish_answer(struct worker *worker, struct connection *connection) {
+    if (connection->next_step == LINGER) {
         shutdown(connection->fd, SHUT_WR);
         set_state(worker, connection, LINGERING);
         return discard(worker, connection);
     }
-    if (next_step == CLOSE)
+    if (connection->next_step == CLOSE)
         return false;
     set_state(worker, connection, connection->unread.length > 0 ? READING : ANSWERED);
     return true;
 }
 
-/* While draining, nothing comes after an answer unless more has been sent by then. */
-static enum next_step last_or_not(const struct worker *worker, const struct connection *connection,
-                                  enum next_step next_step) {
-    return worker->draining && next_step == KEEP_OPEN && is_last(connection) ? CLOSE : next_step;
-}
-
 /* Returns how much the kernel took, -1 when the peer has gone. */
-static ssize_t send_some(const struct connection *connection, const struct buffer *buffer) {
+static ssize_t send_some(const struct worker *worker, struct connection *connection,
+                         const struct buffer *buffer) {
+    /* While draining, nothing comes after an answer unless more has been sent by then. */
+    if (worker->draining && connection->next_step == KEEP_OPEN && is_last(connection))
+        connection->next_step = CLOSE;
     ssize_t sent = send(connection->fd, buffer->data, buffer->length, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent < 0 && errno == EAGAIN ? 0 : sent;
 }
 
-static bool send_answer(struct worker *worker, struct connection *connection,
-                        enum next_step next_step) {
-    next_step = last_or_not(worker, connection, next_step);
-    ssize_t sent = send_some(connection, &worker->out);
+static bool send_answer(struct worker *worker, struct connection *connection) {
+    ssize_t sent = send_some(worker, connection, &worker->out);
     if (sent < 0)
         return false;
     size_t taken = (size_t)sent;
     if (taken == worker->out.length)
-        return finish_answer(worker, connection, next_step);
+        return finish_answer(worker, connection);
 
-    connection->next_step = next_step;
     set_state(worker, connection, WRITING);
     return store(worker, &connection->unsent, worker->out.data + taken,
                  worker->out.length - taken) &&
@@ -234,7 +229,7 @@ static bool send_answer(struct worker *worker, struct connection *connection,
 
 static bool send_more(struct worker *worker, struct connection *connection) {
     struct buffer *unsent = &connection->unsent;
-    ssize_t sent = send_some(connection, unsent);
+    ssize_t sent = send_some(worker, connection, unsent);
     if (sent < 0)
         return false;
     unsent->length -= (size_t)sent;
@@ -243,8 +238,7 @@ static bool send_more(struct worker *worker, struct connection *connection) {
         return true;
 
     release(worker, unsent);
-    enum next_step next_step = last_or_not(worker, connection, connection->next_step);
-    return finish_answer(worker, connection, next_step) && read_again_later(worker, connection);
+    return finish_answer(worker, connection) && read_again_later(worker, connection);
 }
 
 /* Stores what follows the whole requests: the end of unread itself, or of what was just read. */
@@ -269,15 +263,15 @@ static bool answer(struct worker *worker, struct connection *connection, const u
     struct buffer *out = &worker->out;
     size_t used;
     buffer_clear(out);
-    enum next_step next_step =
+    connection->next_step =
         codec_answer(&worker->codec, &connection->reader, data, length, &used, out);
 
-    if (!store_rest(worker, connection, data + used, next_step == KEEP_OPEN ? length - used : 0) ||
-        out->failed)
+    bool goes_on = connection->next_step == KEEP_OPEN;
+    if (!store_rest(worker, connection, data + used, goes_on ? length - used : 0) || out->failed)
         return false;
     if (out->length > 0)
-        return send_answer(worker, connection, next_step);
-    if (next_step != KEEP_OPEN)
+        return send_answer(worker, connection);
+    if (!goes_on)
         return false;
     /* No answer: the request is not whole yet, or what came was no request. */
     bool has_begun = connection->unread.length > 0;
@@ -328,11 +322,6 @@ static void adopt_added(struct worker *worker) {
     }
 }
 
-static bool is_unread(int fd) {
-    int unread = 0;
-    return ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0;
-}
-
 static void sweep_ring(struct worker *worker, struct connection *ring) {
     for (struct connection *connection = ring->next, *next; connection != ring; connection = next) {
         next = connection->next;
@@ -340,7 +329,7 @@ static void sweep_ring(struct worker *worker, struct connection *ring) {
             continue;
         if (worker->now < deadline(worker, connection)) {
             worker->sweep_at = worker->now + SWEEP_MS;
-        } else if (connection->state == ANSWERED && !is_unread(connection->fd)) {
+        } else if (connection->state == ANSWERED && !has_queued(connection, SIOCOUTQ)) {
             connection->state = IDLE;
         } else {
             log_line(LOG_WARNING, "a connection was closed: its %s in time",
@@ -420,16 +409,12 @@ static int timeout(const struct worker *worker, bool is_ending) {
     return until > worker->now ? (int)(until - worker->now) : 0;
 }
 
-static bool has_connections(const struct worker *worker) {
-    return worker->idle.next != &worker->idle || worker->busy.next != &worker->busy;
-}
-
 static void *run(void *argument) {
     struct worker *worker = argument;
     enum stage stage = SERVING;
     worker->now = monotonic_ms();
 
-    while (stage != ENDING || (has_connections(worker) && worker->now < worker->drained_at)) {
+    while (stage != ENDING || (worker_load(worker) > 0 && worker->now < worker->drained_at)) {
         struct epoll_event events[EVENTS_AT_ONCE];
         int count =
             epoll_wait(worker->epoll_fd, events, EVENTS_AT_ONCE, timeout(worker, stage == ENDING));
