@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -70,10 +69,20 @@ static bool is_abandoned(const struct sockaddr_un *name) {
     return refused;
 }
 
-static bool bind_unix(int fd, const struct sockaddr_un *name) {
-    if (is_abandoned(name) && unlink(name->sun_path) != 0)
-        return false;
-    return bind(fd, (const struct sockaddr *)name, sizeof *name) == 0;
+/* A socket that listens at the name. Returns -1 with errno on failure. */
+static int listen_at(const struct sockaddr *name, socklen_t length) {
+    const int on = 1;
+    int fd = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    prepare_tcp(fd);
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(fd, name, length) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 /*
@@ -104,15 +113,13 @@ static int open_unix(const char *path, char *error) {
     memcpy(name.sun_path, path, strlen(path) + 1);
 
     int lock = lock_directory(&name);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool listens = fd >= 0 && bind_unix(fd, &name) && listen(fd, SOMAXCONN) == 0;
-    if (!listens)
+    bool is_free = !is_abandoned(&name) || unlink(path) == 0;
+    int fd = is_free ? listen_at((const struct sockaddr *)&name, sizeof name) : -1;
+    if (fd < 0)
         snprintf(error, LISTENER_ERROR_MAX, "'unix:%s': %s", path, strerror(errno));
-    if (!listens && fd >= 0)
-        close(fd);
     if (lock >= 0)
         close(lock);
-    return listens ? fd : -1;
+    return fd;
 }
 
 /* getaddrinfo takes any number and cuts it to 16 bits. */
@@ -122,21 +129,6 @@ static bool is_port(const char *text) {
         return false;
     long port = strtol(text, NULL, 10);
     return port >= 1 && port <= 65535;
-}
-
-static int listen_at(const struct addrinfo *address) {
-    const int on = 1;
-    int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
-    if (fd < 0)
-        return -1;
-    prepare_tcp(fd);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
 }
 
 static int open_tcp(const char *address, char *error) {
@@ -167,7 +159,7 @@ static int open_tcp(const char *address, char *error) {
     int fd = -1;
     errno = 0;
     for (const struct addrinfo *at = found; at && fd < 0 && errno != EADDRINUSE; at = at->ai_next)
-        fd = listen_at(at);
+        fd = listen_at(at->ai_addr, at->ai_addrlen);
     if (fd < 0)
         snprintf(error, LISTENER_ERROR_MAX, "'%s': %s", redact(address), strerror(errno));
     freeaddrinfo(found);
@@ -176,20 +168,17 @@ static int open_tcp(const char *address, char *error) {
 
 bool listener_open(struct listener *listener, const char *address,
                    char error[static LISTENER_ERROR_MAX]) {
-    struct stat status;
     *listener = (struct listener){.path = unix_path(address)};
     listener->fd = listener->path ? open_unix(listener->path, error) : open_tcp(address, error);
-    if (listener->fd >= 0 && listener->path && lstat(listener->path, &status) == 0) {
-        listener->device = status.st_dev;
-        listener->inode = status.st_ino;
-    }
+    if (listener->fd >= 0 && listener->path)
+        lstat(listener->path, &listener->file);
     return listener->fd >= 0;
 }
 
 void listener_remove_file(struct listener *listener) {
     struct stat status;
     if (listener->path && lstat(listener->path, &status) == 0 &&
-        status.st_dev == listener->device && status.st_ino == listener->inode)
+        status.st_dev == listener->file.st_dev && status.st_ino == listener->file.st_ino)
         unlink(listener->path);
     listener->path = NULL;
 }

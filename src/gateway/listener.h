@@ -3,15 +3,14 @@
 #define GATEWAY_LISTENER_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 enum { LISTENER_ERROR_MAX = 256 };
 
 struct listener {
     int fd;
     const char *path; /* of the socket file that listener_open made, else NULL */
-    dev_t device;     /* which file that is */
-    ino_t inode;
+    struct stat file; /* which file that is */
 };
 
 /*
