@@ -99,14 +99,6 @@ static bool answer_request(struct codec *codec, const uint8_t *data, size_t leng
     return false;
 }
 
-static enum next_step answer_cut(struct codec *codec, const struct record_reader *reader,
-                                 const uint8_t *data, struct buffer *out) {
-    if (!record_parameters_are_sound(data, reader->length))
-        return CLOSE;
-    answer_request(codec, data, reader->length, true, out);
-    return LINGER;
-}
-
 enum next_step codec_answer(struct codec *codec, struct record_reader *reader, const uint8_t *data,
                             size_t length, size_t *used, struct buffer *out) {
     enum next_step next = KEEP_OPEN;
@@ -116,7 +108,12 @@ enum next_step codec_answer(struct codec *codec, struct record_reader *reader, c
         enum next_step after = reader->keep_connection ? KEEP_OPEN : CLOSE;
         switch (kind) {
         case RECORD_PARTIAL:
-            return length - *used < REQUEST_MAX ? KEEP_OPEN : answer_cut(codec, reader, unit, out);
+            if (length - *used < REQUEST_MAX)
+                return KEEP_OPEN;
+            if (!record_parameters_are_sound(unit, reader->length))
+                return CLOSE;
+            answer_request(codec, unit, reader->length, true, out);
+            return LINGER;
         case RECORD_REQUEST:
             next = answer_request(codec, unit, reader->length, false, out) ? after : CLOSE;
             break;
