@@ -85,10 +85,6 @@ struct worker {
     uint8_t in[READ_AT_ONCE];
 };
 
-static bool is_timed(const struct connection *connection) {
-    return connection->state >= ANSWERED;
-}
-
 static int64_t deadline(const struct worker *worker, const struct connection *connection) {
     int64_t lasts = connection->state == LINGERING
                         ? LINGER_MS
@@ -111,7 +107,7 @@ static void link_connection(struct worker *worker, struct connection *connection
     connection->previous = ring->previous;
     ring->previous->next = connection;
     ring->previous = connection;
-    if (is_timed(connection) && worker->sweep_at == NEVER)
+    if (worker->sweep_at == NEVER)
         worker->sweep_at = worker->now + SWEEP_MS;
 }
 
@@ -325,7 +321,7 @@ static void adopt_added(struct worker *worker) {
 static void sweep_ring(struct worker *worker, struct connection *ring) {
     for (struct connection *connection = ring->next, *next; connection != ring; connection = next) {
         next = connection->next;
-        if (!is_timed(connection))
+        if (connection->state < ANSWERED)
             continue;
         if (worker->now < deadline(worker, connection)) {
             worker->sweep_at = worker->now + SWEEP_MS;
