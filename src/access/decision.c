@@ -6,8 +6,13 @@
 #include "text.h"
 #include "json/names.h"
 
+/* A body can name thousands of channels, a JWT as many, and a policy has many rules: what all that
+ * would take together is more than a request may cost. In values and bytes that are compared. */
+enum { EFFORT_MAX = 1000000 };
+
 /* What is being held against what. */
 struct look {
+    size_t *effort; /* what is left of EFFORT_MAX; at 0 nothing fits any more */
     const struct identity *identity;
     const struct wanted *wanted;
     const struct rule *rule;
@@ -114,10 +119,17 @@ static bool same_text(struct agora_text a, struct agora_text b) {
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
+/* False when there is nothing left of the effort. */
+static bool spend(size_t *effort) {
+    *effort -= *effort > 0;
+    return *effort > 0;
+}
+
 /* Whether the text is what the pattern says with the value in its place. Takes at most the product
  * of both lengths: where the last '*' took too little it takes one byte more, and those before it
  * stay as they are. */
-static bool fits(const struct pattern *pattern, struct agora_text value, struct agora_text text) {
+static bool fits(const struct pattern *pattern, struct agora_text value, struct agora_text text,
+                 size_t *effort) {
     const struct agora_text parts[] = {pattern->before, value, pattern->after};
     size_t value_end = pattern->before.length + value.length;
     size_t end = value_end + pattern->after.length;
@@ -126,6 +138,8 @@ static bool fits(const struct pattern *pattern, struct agora_text value, struct 
     if (pattern->literals + value.length > text.length)
         return false;
     for (size_t i = 0, at = 0; i < text.length || at < end;) {
+        if (!spend(effort))
+            return false;
         int part = (at >= pattern->before.length) + (at >= value_end);
         size_t begin = part == 0 ? 0 : part == 1 ? pattern->before.length : value_end;
         const char *c = at < end ? &parts[part].data[at - begin] : NULL;
@@ -145,23 +159,22 @@ static bool fits(const struct pattern *pattern, struct agora_text value, struct 
     return true;
 }
 
-static bool pattern_fits(const struct pattern *pattern, const struct identity *identity,
+static bool pattern_fits(const struct pattern *pattern, const struct look *look,
                          struct agora_text text) {
     if (pattern->path.steps.count == 0)
-        return fits(pattern, (struct agora_text){NULL, 0}, text);
-    struct values values = values_at(identity, &pattern->path);
+        return fits(pattern, (struct agora_text){NULL, 0}, text, look->effort);
+    struct values values = values_at(look->identity, &pattern->path);
     struct scalar scalar;
-    while (next_text(&values, &scalar))
-        if (fits(pattern, scalar.text, text))
+    while (spend(look->effort) && next_text(&values, &scalar))
+        if (fits(pattern, scalar.text, text, look->effort))
             return true;
     return false;
 }
 
-static bool any_fits(const struct list *patterns, const struct identity *identity,
-                     struct agora_text text) {
+static bool any_fits(const struct list *patterns, const struct look *look, struct agora_text text) {
     const struct pattern *pattern = patterns->items;
-    for (size_t i = 0; i < patterns->count; i++)
-        if (pattern_fits(&pattern[i], identity, text))
+    for (size_t i = 0; i < patterns->count && spend(look->effort); i++)
+        if (pattern_fits(&pattern[i], look, text))
             return true;
     return false;
 }
@@ -416,7 +429,7 @@ static bool allows_wildcard(const struct look *look, struct agora_text name) {
 }
 
 static bool allows_channel(const struct look *look, struct agora_text name) {
-    return is_wide(name) || any_fits(&look->rule->channels, look->identity, name);
+    return is_wide(name) || any_fits(&look->rule->channels, look, name);
 }
 
 static bool allows_any_user(const struct look *look, struct agora_text name) {
@@ -424,7 +437,7 @@ static bool allows_any_user(const struct look *look, struct agora_text name) {
 }
 
 static bool allows_user(const struct look *look, struct agora_text name) {
-    return is_any_user(name) || any_fits(&look->rule->users, look->identity, name);
+    return is_any_user(name) || any_fits(&look->rule->users, look, name);
 }
 
 static void put_pattern(struct allowed *allowed, const struct pattern *pattern,
@@ -579,7 +592,8 @@ static void refuse(struct look *look, const struct rule *rules, size_t count, si
 
 static bool decide_by(const struct rule *rules, size_t count, const struct identity *identity,
                       const struct wanted *wanted, struct decision *decision) {
-    struct look look = {.identity = identity, .wanted = wanted};
+    size_t effort = EFFORT_MAX;
+    struct look look = {.effort = &effort, .identity = identity, .wanted = wanted};
     struct offence offence;
     size_t nearest = ROW_CALLER;
     *decision = (struct decision){0};
@@ -595,6 +609,14 @@ static bool decide_by(const struct rule *rules, size_t count, const struct ident
         if (row > nearest)
             nearest = row;
     }
+    if (effort == 0) {
+        decision->field = rows[nearest].field;
+        snprintf(decision->text, sizeof decision->text,
+                 "the request names more channels and users than can be held against the rules: "
+                 "use fewer");
+        return false;
+    }
+    effort = EFFORT_MAX;
     refuse(&look, rules, count, nearest, decision);
     return false;
 }

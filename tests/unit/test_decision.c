@@ -240,6 +240,31 @@ static void test_many_stars(void **state) {
     assert_true(channel_fits(pattern, "{}", channel));
 }
 
+/* Many names against many claims and rules: a request that would take minutes is refused at once.
+ */
+static void test_effort(void **state) {
+    (void)state;
+    enum { NAMES = 10000, CLAIMS = 500 };
+    static const char rule[] = RULE("'services':['rtm2'],'channels':['${r}'],'users':['*']");
+    static char claims[8 * CLAIMS + 16] = "{'r':[";
+    static struct agora_text names[NAMES];
+    for (size_t i = 0; i < NAMES; i++)
+        names[i] = text("x");
+    for (size_t i = 0; i < CLAIMS; i++)
+        strcat(claims, "'a',");
+    strcat(claims, "'x']}");
+    const struct agora_rtm2_permission permission = {AGORA_RTM2_MESSAGE_CHANNELS, AGORA_RTM2_READ,
+                                                     NAMES, names};
+    struct agora_service service = agora_service_rtm2(text("u"), &permission, 1, 3600);
+    assert_string_equal(ask_one(rule, APP, claims, &service, 1), "channels");
+    assert_string_equal(decision.text,
+                        "the request names more channels and users than can be held against the "
+                        "rules: use fewer");
+    service.permissions =
+        &(struct agora_rtm2_permission){AGORA_RTM2_MESSAGE_CHANNELS, AGORA_RTM2_READ, 200, names};
+    assert_string_equal(ask_one(rule, APP, claims, &service, 1), "");
+}
+
 static void test_callers(void **state) {
     (void)state;
     static const char all[] = RTC "'channels':['*'],'users':['*']}";
@@ -783,6 +808,7 @@ int main(void) {
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_effort),
         cmocka_unit_test(test_callers),
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_services),
