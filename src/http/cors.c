@@ -46,9 +46,11 @@ static bool is_printable(struct agora_text text) {
     return true;
 }
 
+/* Every sandboxed page of every site is "null": a list that has it names nobody. */
 bool cors_is_foreign(const char *allow, const struct request *request) {
     struct agora_text origin = request->origin;
-    return origin.length > 0 && !is_own(request->host, origin) && !is_named(allow, origin);
+    return origin.length > 0 && !is_own(request->host, origin) &&
+           (same_text(origin, agora_text_of("null")) || !is_named(allow, origin));
 }
 
 bool cors_check(const char *allow, enum cors_credentials credentials, const struct request *request,

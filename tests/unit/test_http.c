@@ -382,6 +382,29 @@ static void test_cors(void **state) {
     buffer_free(&response.body);
 }
 
+static void test_foreign(void **state) {
+    (void)state;
+    static const struct {
+        const char *allow;
+        const char *origin;
+        bool is_foreign;
+    } cases[] = {
+        {"", "", false},
+        {"", "https://b.example", false},
+        {"", "https://a.example", true},
+        {"*", "https://a.example", true},
+        {"https://a.example", "https://a.example", false},
+        {"https://a.example", "https://a.example:8443", true},
+        {"null", "null", true},
+        {"NULL,*", "null", true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct request request = {.origin = text(cases[i].origin), .host = text("b.example")};
+        if (cors_is_foreign(cases[i].allow, &request) != cases[i].is_foreign)
+            fail_msg("case %zu: %s", i, cases[i].origin);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_cut),      cmocka_unit_test(test_percent_decode),
@@ -390,7 +413,7 @@ int main(void) {
         cmocka_unit_test(test_text_print),    cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_buffer),        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_path_from_uri), cmocka_unit_test(test_response),
-        cmocka_unit_test(test_cors),
+        cmocka_unit_test(test_cors),          cmocka_unit_test(test_foreign),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }
