@@ -266,10 +266,13 @@ static const struct member jwt_members[] = {
     {0},
 };
 
+static const char *audience_claim(const struct jwt_caller *jwt) {
+    return jwt->audience_claim.data ? jwt->audience_claim.data : "aud";
+}
+
 static bool overlap(const struct jwt_caller *a, const struct jwt_caller *b) {
     if (strcmp(a->issuer.data, b->issuer.data) != 0 ||
-        !a->audience_claim.data != !b->audience_claim.data ||
-        (a->audience_claim.data && strcmp(a->audience_claim.data, b->audience_claim.data) != 0))
+        strcmp(audience_claim(a), audience_claim(b)) != 0)
         return false;
     const struct agora_text *of_a = a->audience.items;
     const struct agora_text *of_b = b->audience.items;

@@ -228,6 +228,10 @@ static const struct {
     {"{'callers':{" APP
      ",'b':{'jwt':{'issuer':'i','audience':['b','a'],'jwks_file':'l'}}},'rules':[]}",
      "callers.b.jwt: caller 'app' has the same issuer and audience"},
+    {"{'callers':{" APP
+     ",'b':{'jwt':{'issuer':'i','audience':'a','audience_claim':'aud','jwks_file':'l'}}},"
+     "'rules':[]}",
+     "callers.b.jwt: caller 'app' has the same issuer and audience"},
 
     {KEYS(""), "callers.app.api_keys: use a list of one or more"},
     {KEYS("{'sha256':'" SHA "'}"), "callers.app.api_keys[0]: 'id' is missing"},
