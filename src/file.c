@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,9 @@ bool file_read(const char *path, int timeout_ms, char *text, size_t size) {
     }
     text[length] = '\0';
     int failed = got < 0 ? errno : got > 0 ? EFBIG : 0;
+    /* What stands behind a zero byte would be read by nobody. */
+    if (!failed && memchr(text, '\0', length))
+        failed = EILSEQ;
     if (fd >= 0)
         close(fd);
     errno = failed;

@@ -1,6 +1,7 @@
 #include "access/access.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -43,17 +44,24 @@ static bool fail(char *error, const char *place, const char *member, const char 
     return false;
 }
 
-/* Reads a file that the policy names into content, which has room for POLICY_SIZE_MAX. */
-static bool read_named(const char *policy_path, struct agora_text name, bool is_secret,
-                       char *content, char *error, const char *place, const char *member) {
-    char path[4096];
-    char why[ACCESS_ERROR_MAX];
+/* The path of a file that the policy names. */
+static bool path_of(const char *policy_path, struct agora_text name, char path[static PATH_MAX],
+                    char *error, const char *place, const char *member) {
     const char *slash = strrchr(policy_path, '/');
     int folder = slash && name.data[0] != '/' ? (int)(slash + 1 - policy_path) : 0;
-    if ((size_t)snprintf(path, sizeof path, "%.*s%s", folder, policy_path, name.data) >=
-        sizeof path)
-        return fail(error, place, member, "the path is too long");
-    if (is_secret && file_is_exposed(path, why, sizeof why))
+    return snprintf(path, PATH_MAX, "%.*s%s", folder, policy_path, name.data) < PATH_MAX ||
+           fail(error, place, member, "the path is too long");
+}
+
+/* Reads a file that the policy names into content, which has room for POLICY_SIZE_MAX. Others must
+ * not read a secret, nor change what decides who is let in. */
+static bool read_named(const char *policy_path, struct agora_text name, bool is_secret,
+                       char *content, char *error, const char *place, const char *member) {
+    char path[PATH_MAX];
+    char why[ACCESS_ERROR_MAX];
+    if (!path_of(policy_path, name, path, error, place, member))
+        return false;
+    if ((is_secret ? file_is_exposed : file_is_writable_by_others)(path, why, sizeof why))
         return fail(error, place, member, why);
     if (file_read(path, FILE_TIMEOUT_MS, content, POLICY_SIZE_MAX))
         return true;
@@ -79,8 +87,12 @@ static bool load_keys(const char *path, enum access_use use, const struct caller
                     "a CGI program can't wait for keys: use jwks_file, and have "
                     "agora-token-jwks --once fetch them into it");
     if (jwt->jwks_url.data) {
-        keys->source = key_source_new(caller->name.data, jwt->jwks_url.data,
-                                      jwt->ca_file.data ? jwt->ca_file.data : "");
+        char ca_file[PATH_MAX] = "";
+        if (jwt->ca_file.data &&
+            (!read_named(path, jwt->ca_file, false, content, error, place, "ca_file") ||
+             !path_of(path, jwt->ca_file, ca_file, error, place, "ca_file")))
+            return false;
+        keys->source = key_source_new(caller->name.data, jwt->jwks_url.data, ca_file);
         return keys->source || fail(error, place, "jwks_url", "out of memory");
     }
     bool is_secret = jwt->secret_file.data != NULL;
