@@ -247,6 +247,15 @@ static struct agora_text variable(const struct question *q, const char *name) {
     return request_variable(q->request, name, NULL);
 }
 
+/* False for a header that stands there twice: another program in front may have gone by the other
+ * one. */
+static bool take_header(const struct question *q, const char *name, struct agora_text *header) {
+    unsigned count;
+    *header = request_variable(q->request, name, &count);
+    q->out->reason = count > 1 ? "the header of the credential was sent twice" : NULL;
+    return count <= 1;
+}
+
 /* Looks for a caller that has the key. ACCESS_ABSENT if there is none. Every key is compared,
  * whichever it is. */
 static enum access_result try_api_key(const struct question *q, struct agora_text key) {
@@ -315,7 +324,10 @@ static enum access_result try_jwt(const struct question *q, struct agora_text to
 }
 
 static enum access_result try_bearer(const struct question *q) {
-    struct agora_text token = credential_bearer(variable(q, "HTTP_AUTHORIZATION"));
+    struct agora_text header;
+    if (!take_header(q, "HTTP_AUTHORIZATION", &header))
+        return ACCESS_REFUSED;
+    struct agora_text token = credential_bearer(header);
     if (token.length == 0)
         return ACCESS_ABSENT;
     enum access_result result = try_api_key(q, token);
@@ -323,7 +335,10 @@ static enum access_result try_bearer(const struct question *q) {
 }
 
 static enum access_result try_key_header(const struct question *q) {
-    struct agora_text key = credential_value(variable(q, "HTTP_X_API_KEY"));
+    struct agora_text header;
+    if (!take_header(q, "HTTP_X_API_KEY", &header))
+        return ACCESS_REFUSED;
+    struct agora_text key = credential_value(header);
     if (key.length == 0)
         return ACCESS_ABSENT;
     enum access_result result = try_api_key(q, key);
@@ -332,7 +347,9 @@ static enum access_result try_key_header(const struct question *q) {
 
 static enum access_result try_cookies(const struct question *q) {
     const struct policy *policy = q->access->policy;
-    struct agora_text header = variable(q, "HTTP_COOKIE");
+    struct agora_text header;
+    if (!take_header(q, "HTTP_COOKIE", &header))
+        return ACCESS_REFUSED;
     for (size_t i = 0; header.length > 0 && i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
         struct agora_text value;
@@ -349,7 +366,7 @@ static enum access_result try_cookies(const struct question *q) {
 /* nginx sets REMOTE_USER from the header of Basic authentication, though nothing has checked it; a
  * server that has checked it says so by AUTH_TYPE. */
 static bool is_unchecked(const struct question *q, const char *name) {
-    struct agora_text header = variable(q, "HTTP_AUTHORIZATION");
+    struct agora_text header = text_trim(variable(q, "HTTP_AUTHORIZATION"));
     return strcmp(name, "REMOTE_USER") == 0 && header.length >= 5 &&
            strncasecmp(header.data, "Basic", 5) == 0 && variable(q, "AUTH_TYPE").length == 0;
 }

@@ -1,7 +1,10 @@
 /* What a request shows: src/access/credential.c and api_key.c. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "access/access.h"
 #include "access/api_key.h"
 #include "access/credential.h"
 #include "unit.h"
@@ -157,11 +160,130 @@ static void test_made_keys(void **state) {
             assert_int_equal(seen[at][digit], at + 1 < API_KEY_LENGTH || digit % 4 == 0);
 }
 
+/* A policy and a file that it names, in a folder that is not the working directory. */
+
+static char directory[] = "/tmp/agora-token-access-XXXXXX";
+static char policy_path[64], named_path[64];
+
+static int make_directory(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(policy_path, sizeof policy_path, "%s/access.json", directory);
+    snprintf(named_path, sizeof named_path, "%s/named", directory);
+    return 0;
+}
+
+static int remove_directory(void **state) {
+    (void)state;
+    unlink(policy_path);
+    unlink(named_path);
+    return rmdir(directory);
+}
+
+static void write_file(const char *path, struct agora_text content, mode_t mode) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content.data, 1, content.length, file), content.length);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+#define JWT_CALLER(member)                                                                         \
+    "{\"callers\":{\"app\":{\"jwt\":{\"issuer\":\"i\",\"audience\":\"a\"," member                  \
+    "}}},\"rules\":[]}"
+#define JWKS                                                                                       \
+    "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"                                       \
+    "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"
+#define SECRET "0123456789abcdef0123456789abcdef"
+#define BYTES(literal)                                                                             \
+    { literal, sizeof(literal) - 1 }
+
+static void test_named_files(void **state) {
+    (void)state;
+    static const struct {
+        const char *policy;
+        struct agora_text named;
+        mode_t mode;
+        const char *refused;
+    } cases[] = {
+        {JWT_CALLER("\"secret_file\":\"named\""), BYTES(SECRET), 0640, NULL},
+        {JWT_CALLER("\"secret_file\":\"named\""), BYTES(SECRET), 0644,
+         ".jwt.secret_file: mode 0644 "},
+        {JWT_CALLER("\"secret_file\":\"named\""), BYTES(SECRET "\0x"), 0600, "cannot read "},
+        {JWT_CALLER("\"jwks_file\":\"named\""), BYTES(JWKS), 0644, NULL},
+        {JWT_CALLER("\"jwks_file\":\"named\""), BYTES(JWKS), 0666, ".jwt.jwks_file: mode 0666 "},
+        {JWT_CALLER("\"jwks_file\":\"named\""), BYTES(JWKS), 0664, ".jwt.jwks_file: mode 0664 "},
+        {JWT_CALLER("\"jwks_url\":\"https://h/\",\"ca_file\":\"named\""), BYTES("x"), 0644, NULL},
+        {JWT_CALLER("\"jwks_url\":\"https://h/\",\"ca_file\":\"named\""), BYTES("x"), 0646,
+         ".jwt.ca_file: mode 0646 "},
+        {JWT_CALLER("\"jwks_url\":\"https://h/\",\"ca_file\":\"other\""), BYTES("x"), 0644,
+         ".jwt.ca_file: cannot read "},
+    };
+    char error[ACCESS_ERROR_MAX] = "";
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_file(policy_path, text(cases[i].policy), 0644);
+        write_file(named_path, cases[i].named, cases[i].mode);
+        struct access *access = access_load(policy_path, ACCESS_SERVICE, NULL, error);
+        if ((access == NULL) != (cases[i].refused != NULL) ||
+            (!access && !strstr(error, cases[i].refused)))
+            fail_msg("case %zu: %s", i, access ? "is taken" : error);
+        if (access && access_source(access, 0))
+            assert_string_equal(access_source(access, 0)->ca_file, named_path);
+        access_release(access);
+    }
+}
+
+/* What of a user's name nobody has checked. */
+static void test_remote_user(void **state) {
+    (void)state;
+    static const struct {
+        const char *environment[4];
+        enum access_result result;
+    } cases[] = {
+        {{"REMOTE_USER=eve"}, ACCESS_IDENTIFIED},
+        {{"REMOTE_USER="}, ACCESS_ABSENT},
+        {{"REMOTE_USER=eve", "REMOTE_USER=eve"}, ACCESS_REFUSED},
+        {{"REMOTE_USER=eve", "HTTP_AUTHORIZATION=Basic ZXZlOng="}, ACCESS_REFUSED},
+        {{"REMOTE_USER=eve", "HTTP_AUTHORIZATION=\t bASIC ZXZlOng="}, ACCESS_REFUSED},
+        {{"REMOTE_USER=eve", "HTTP_AUTHORIZATION=Basic ZXZlOng=", "HTTP_AUTH_TYPE=Basic"},
+         ACCESS_REFUSED},
+        {{"REMOTE_USER=eve", "HTTP_AUTHORIZATION=Basic ZXZlOng=", "AUTH_TYPE=Basic"},
+         ACCESS_IDENTIFIED},
+        {{"REMOTE_USER=eve", "HTTP_AUTHORIZATION=Basic ZXZlOng=", "HTTP_AUTHORIZATION=x"},
+         ACCESS_REFUSED},
+        {{"HTTP_X_API_KEY=k", "HTTP_X_API_KEY=k"}, ACCESS_REFUSED},
+    };
+    static struct identification who;
+    char error[ACCESS_ERROR_MAX] = "";
+    write_file(
+        policy_path,
+        text("{\"callers\":{\"site\":{\"server\":{\"user\":\"REMOTE_USER\"}}},\"rules\":[]}"),
+        0644);
+    struct access *access = access_load(policy_path, ACCESS_SERVICE, NULL, error);
+    assert_non_null(access);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *environment[COUNT(cases[i].environment) + 1] = {NULL};
+        struct request request;
+        for (size_t j = 0; j < COUNT(cases[i].environment) && cases[i].environment[j]; j++)
+            environment[j] = strdup(cases[i].environment[j]);
+        request_read_environment(&request, environment);
+        enum access_result result = access_identify(access, &request, false, 1700000000, &who);
+        if (result != cases[i].result)
+            fail_msg("case %zu: %d", i, (int)result);
+        if (result == ACCESS_IDENTIFIED)
+            identification_free(&who);
+        for (size_t j = 0; environment[j]; j++)
+            free(environment[j]);
+    }
+    access_release(access);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bearer),   cmocka_unit_test(test_value),
-        cmocka_unit_test(test_cookie),   cmocka_unit_test(test_verdicts_have_texts),
-        cmocka_unit_test(test_api_keys), cmocka_unit_test(test_made_keys),
+        cmocka_unit_test(test_bearer),      cmocka_unit_test(test_value),
+        cmocka_unit_test(test_cookie),      cmocka_unit_test(test_verdicts_have_texts),
+        cmocka_unit_test(test_api_keys),    cmocka_unit_test(test_made_keys),
+        cmocka_unit_test(test_named_files), cmocka_unit_test(test_remote_user),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
