@@ -9,8 +9,8 @@
 enum { FILE_SIZE_MAX = 64 * 1024, POLICY_SIZE_MAX = 1024 * 1024 };
 
 /* Reads a whole file of less than size bytes as a NUL-terminated text. What a pipe holds is waited
- * for, for timeout_ms, at -1 for ever. False with errno when the file can't be read: EILSEQ when it has a
- * zero byte. Leaves no copy behind; the caller wipes the text. */
+ * for, for timeout_ms, at -1 for ever. False with errno when the file can't be read: EILSEQ when it
+ * has a zero byte. Leaves no copy behind; the caller wipes the text. */
 bool file_read(const char *path, int timeout_ms, char *text, size_t size);
 
 /* Whether the mode of a file lets anybody read it who is neither its owner nor of its group, or
