@@ -12,6 +12,7 @@
 
 #include "http/buffer.h"
 #include "log.h"
+#include "text.h"
 
 enum {
     PERIOD_MS = 10 * 60 * 1000,    /* from one success to the next fetch */
@@ -213,14 +214,17 @@ static bool take_answer(struct key_fetcher *fetcher, int64_t now) {
     const char *end = answer->length > 0 ? memchr(answer->data, '\n', answer->length) : NULL;
     if (!end)
         return answer->length < HEADER_MAX;
-    const char *at = answer->data;
-    if (*at++ != '1' || *at++ != ' ')
-        return false;
-    bool is_good = *at != '-';
-    at += is_good ? 0 : 2;
-    char *digits_end;
-    unsigned long length = strtoul(at, &digits_end, 10);
-    if (digits_end != end || length > JWKS_MAX)
+    struct agora_text digits = {answer->data, (size_t)(end - answer->data)};
+    bool is_ours = text_equals(text_cut(&digits, ' '), "1");
+    bool is_good = digits.length == 0 || digits.data[0] != '-';
+    if (!is_good)
+        is_ours &= text_equals(text_cut(&digits, ' '), "-");
+    size_t length = 0;
+    for (size_t i = 0; i < digits.length && length <= JWKS_MAX; i++) {
+        is_ours &= digits.data[i] >= '0' && digits.data[i] <= '9';
+        length = length * 10 + (size_t)(digits.data[i] - '0');
+    }
+    if (!is_ours || digits.length == 0 || length > JWKS_MAX)
         return false;
     size_t head = (size_t)(end + 1 - answer->data);
     if (answer->length - head < length)

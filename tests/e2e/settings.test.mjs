@@ -623,3 +623,40 @@ describe('log', () => {
             assert.match(service.responderLog(), /^[\n\x20-\x7e]*$/);
         }));
 });
+
+// The program that fetches key sets reads what strangers send, so what it says is not believed.
+describe('what agora-token-jwks answers', () => {
+    const policy = { callers: { app: { jwt: { issuer: 'i', audience: 'a', jwks_url: 'https://127.0.0.1/' } } }, rules: [] };
+    const isWrong = / error: agora-token-jwks has ended, or answered wrongly; it is started again$/m;
+
+    for (const [answer, expected] of [
+        ['1 - 5\\nno\\033!!', / error: caller app: the key set could not be fetched: no\?!!$/m],
+        ['1 2\\n{}', / error: caller app: the key set could not be fetched: it is no key set/],
+        ['1 -5\\n', isWrong],
+        ['1 -\\n5', isWrong],
+        ['1 \\n5', isWrong],
+        ['1 +5\\nabcde', isWrong],
+        ['2 2\\n{}', isWrong],
+        ['1 262145\\n', isWrong],
+        ['1 18446744073709551618\\n{}', isWrong],
+    ]) {
+        it(`${answer}`, async () => {
+            const directory = makeDirectory();
+            const program = path.join(directory, 'agora-token-fcgi');
+            const logFile = path.join(directory, 'log');
+            fs.copyFileSync(RESPONDER, program);
+            fs.writeFileSync(path.join(directory, 'access.json'), JSON.stringify(policy), { mode: 0o600 });
+            fs.writeFileSync(path.join(directory, 'agora-token-jwks'),
+                `#!/bin/sh\nread -r line && printf '${answer}' && exec sleep 20\n`, { mode: 0o700 });
+            const child = launch(program, ['--listen', `unix:${path.join(directory, 'socket')}`], {
+                cwd: directory, env: cleanEnvironment({ ...SECRETS, ACCESS_FILE: 'access.json' }), logFile,
+            });
+            try {
+                await waitFor(`${expected} in the log`, () => expected.test(fs.readFileSync(logFile, 'utf8')));
+            } finally {
+                assert.equal((await terminate(child)).code, 0);
+                removeDirectory(directory);
+            }
+        });
+    }
+});
