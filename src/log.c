@@ -14,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_LENGTH = 1024 };
+/* The longest lines are about decisions; a pipe takes up to PIPE_BUF at once. */
+enum { LINE_MAX_LENGTH = 2048 };
 
 static const char *const names[] = {
     [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};

@@ -45,6 +45,21 @@ static void test_control_characters(void **state) {
     assert_true(in_child(logs_no_control_characters));
 }
 
+/* What stands at its end, such as who asked, is not for others to push out of the line. */
+static bool logs_long_lines(void) {
+    char text[2048];
+    int reader = pipe_log();
+    log_line(LOG_INFO, "%01900d address", 0);
+    ssize_t got = read(reader, text, sizeof text - 1);
+    text[got > 0 ? got : 0] = '\0';
+    return strstr(text, "0 address\n") != NULL;
+}
+
+static void test_long_lines(void **state) {
+    (void)state;
+    assert_true(in_child(logs_long_lines));
+}
+
 /* The descriptor, beside standard error itself, that does not wait for whoever reads the log. */
 static bool has_unwaiting_descriptor(void) {
     for (int fd = STDERR_FILENO + 1; fd < 32; fd++) {
@@ -124,9 +139,8 @@ static void test_full_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_control_characters),
-        cmocka_unit_test(test_waits_for_nobody),
-        cmocka_unit_test(test_undumpable),
+        cmocka_unit_test(test_control_characters), cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_waits_for_nobody),   cmocka_unit_test(test_undumpable),
         cmocka_unit_test(test_full_file),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
