@@ -725,7 +725,7 @@ static bool read_json(struct reader *reader, struct agora_text text) {
     struct json_error error = {0};
     size_t line = 1;
     size_t column = 1;
-    if (json_read(text, JSON_REFUSE_REPEATED, &reader->policy->json, &error))
+    if (json_read(text, JSON_REFUSE_REPEATED | JSON_ALLOW_MANY, &reader->policy->json, &error))
         return true;
     if (error.no_memory)
         return refuse(reader, "out of memory");

@@ -347,7 +347,8 @@ struct json_object *parse_json(const char *text, size_t length,
     struct json_object *json;
     struct json_error failure;
     bool is_cut;
-    if (json_read((struct agora_text){text, length}, JSON_REFUSE_REPEATED, &json, &failure)) {
+    if (json_read((struct agora_text){text, length}, JSON_REFUSE_REPEATED | JSON_ALLOW_MANY, &json,
+                  &failure)) {
         if (!json)
             snprintf(error, DESCRIPTION_ERROR_MAX, NOT_AN_OBJECT);
         return json;

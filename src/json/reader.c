@@ -10,6 +10,8 @@
 enum {
     DEPTH_MAX = 32,
     ARRAY_FIRST = 4, /* elements that memory is taken for first; json-c would take 32 */
+    COST_MAX = 20000,
+    CONTAINER_COST = 10, /* an empty object takes ten times the memory of a number */
 };
 
 struct reader {
@@ -17,6 +19,7 @@ struct reader {
     size_t at;
     unsigned flags;
     unsigned depth;
+    size_t cost;
     char *strings; /* as long as the text; a string is decoded to the place of its opening quote */
     struct json_error *error;
 };
@@ -210,6 +213,7 @@ static bool read_array(struct reader *reader, struct json_object **json) {
 /* A member whose name has been read. */
 static bool read_member(struct reader *reader, struct json_object *object, const char *name) {
     struct json_object *earlier, *value = NULL;
+    reader->cost++;
     bool is_repeated = json_object_object_get_ex(object, name, &earlier);
     bool may_repeat = !(reader->flags & JSON_REFUSE_REPEATED);
     if (is_repeated && !may_repeat)
@@ -251,7 +255,11 @@ static bool read_object(struct reader *reader, struct json_object **json) {
 static bool read_value(struct reader *reader, struct json_object **json) {
     struct agora_text string;
     int byte = peek_behind_space(reader);
-    if (byte == '{' || byte == '[') {
+    bool is_container = byte == '{' || byte == '[';
+    reader->cost += is_container ? CONTAINER_COST : 1;
+    if (reader->cost > COST_MAX && !(reader->flags & JSON_ALLOW_MANY))
+        return refuse(reader, "fewer values");
+    if (is_container) {
         if (reader->depth == DEPTH_MAX)
             return refuse(reader, "at most 32 arrays and objects in one another");
         reader->depth++;

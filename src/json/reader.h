@@ -14,6 +14,9 @@ enum json_flags {
     JSON_REFUSE_REPEATED = 1,
     /* Whatever follows the first value is ignored. */
     JSON_ALLOW_TRAILING = 2,
+    /* The text may have any number of values: it is not a stranger's, who could have it take three
+     * hundred times its length in memory. */
+    JSON_ALLOW_MANY = 4,
 };
 
 struct json_error {
@@ -24,8 +27,9 @@ struct json_error {
 
 /*
  * The text must be UTF-8 as far as it is read. An escape that is half a surrogate pair is refused,
- * as it stands for no character, and so are a zero byte in a name and more than 32 arrays and
- * objects in one another. Integers that fit 64 bits are integers, all other numbers are doubles.
+ * as it stands for no character, and so are a zero byte in a name, more than 32 arrays and objects
+ * in one another and, without JSON_ALLOW_MANY, more than 20000 values and names, of which an array
+ * or object counts as ten. Integers that fit 64 bits are integers, all other numbers are doubles.
  *
  * *json is to be given to json_object_put; it is NULL for null and after a failure.
  */

@@ -215,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     struct json_object *json;
     struct json_error error;
-    expect(json_read(agora_text_of(answer), JSON_REFUSE_REPEATED, &json, &error));
+    expect(json_read(agora_text_of(answer), JSON_REFUSE_REPEATED | JSON_ALLOW_MANY, &json, &error));
     struct json_object *inner = json_object_object_get(json, "data");
     bool is_coded = json_object_is_type(inner, json_type_object);
     struct json_object *token = json_object_object_get(is_coded ? inner : json, "token");

@@ -142,7 +142,7 @@ static void check_body(const struct response *response) {
     struct json_object *json;
     struct json_error error;
     const struct agora_text body = {response->body.data, response->body.length};
-    expect(json_read(body, JSON_REFUSE_REPEATED, &json, &error));
+    expect(json_read(body, JSON_REFUSE_REPEATED | JSON_ALLOW_MANY, &json, &error));
     expect(json_object_is_type(json, json_type_object));
     json_object_put(json);
     if (response->status != HTTP_OK)

@@ -214,6 +214,35 @@ static struct json_object *written_permissions(const struct agora_rtm2_permissio
 }
 
 /* Each resource stands once, in whatever order its permissions come; a long list comes in order. */
+/* A text of a stranger's that json-c would need many times its length for. */
+static void test_many_values(void **state) {
+    (void)state;
+    static const struct {
+        const char *value;
+        size_t most; /* in an array that counts as ten */
+    } cases[] = {{"1", 19990}, {"null", 19990}, {"\"\"", 19990}, {"{}", 1999}, {"[]", 1999}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (size_t more = 0; more < 2; more++) {
+            struct buffer many = {0};
+            struct json_object *json;
+            struct json_error error;
+            for (size_t j = 0; j < cases[i].most + more; j++) {
+                buffer_puts(&many, j == 0 ? "[" : ",");
+                buffer_puts(&many, cases[i].value);
+            }
+            buffer_puts(&many, "]");
+            struct agora_text all = {many.data, many.length};
+            assert_int_equal(read_copy(all, JSON_REFUSE_REPEATED, &json, &error), more == 0);
+            json_object_put(json);
+            if (more > 0)
+                assert_string_equal(error.expected, "fewer values");
+            assert_true(read_copy(all, JSON_ALLOW_MANY, &json, &error));
+            json_object_put(json);
+            buffer_free(&many);
+        }
+    }
+}
+
 static void test_permissions(void **state) {
     (void)state;
     enum { MANY = 1000 };
@@ -243,9 +272,8 @@ static void test_permissions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_suite_of_cases),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_suite_of_cases), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_many_values),
         cmocka_unit_test(test_permissions),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
