@@ -2,7 +2,7 @@
 // running this file once is enough.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -659,4 +659,23 @@ describe('what agora-token-jwks answers', () => {
             }
         });
     }
+});
+
+it('agora-token-jwks asks no proxy for keys of this machine', async () => {
+    const program = path.join(path.dirname(RESPONDER), 'agora-token-jwks');
+    let asked = 0;
+    const proxy = net.createServer((socket) => {
+        asked += 1;
+        socket.destroy();
+    });
+    await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const env = { http_proxy: `http://127.0.0.1:${proxy.address().port}` };
+    const nobody = await freePort();
+    const { code } = await new Promise((resolve) => {
+        execFile(program, ['--once', `http://127.0.0.1:${nobody}/keys`, '/nonexistent/keys'], { env },
+            (error) => resolve(error));
+    });
+    proxy.close();
+    assert.equal(code, 1);
+    assert.equal(asked, 0);
 });
