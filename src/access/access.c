@@ -61,7 +61,8 @@ static bool read_named(const char *policy_path, struct agora_text name, bool is_
     char why[ACCESS_ERROR_MAX];
     if (!path_of(policy_path, name, path, error, place, member))
         return false;
-    if ((is_secret ? file_is_exposed : file_is_writable_by_others)(path, why, sizeof why))
+    if (is_secret ? file_is_exposed(path, why, sizeof why)
+                  : file_is_writable_by_others(path, why, sizeof why))
         return fail(error, place, member, why);
     if (file_read(path, FILE_TIMEOUT_MS, content, POLICY_SIZE_MAX))
         return true;
