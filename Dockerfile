@@ -21,7 +21,7 @@ RUN conf/local/packages build
 COPY Makefile ./
 COPY include include
 COPY src src
-RUN make build/release/agora-token-fcgi build/release/agora-token-jwks \
+RUN make -j "$(nproc)" build/release/agora-token-fcgi build/release/agora-token-jwks \
     && strip build/release/agora-token-fcgi build/release/agora-token-jwks
 
 # Debian's own libraries rather than a static program: they are small, and rebuilding the image brings
