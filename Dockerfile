@@ -21,23 +21,27 @@ RUN conf/local/packages build
 COPY Makefile ./
 COPY include include
 COPY src src
-RUN make build/release/agora-token-fcgi && strip build/release/agora-token-fcgi
+RUN make -j "$(nproc)" build/release/agora-token-fcgi build/release/agora-token-jwks \
+    && strip build/release/agora-token-fcgi build/release/agora-token-jwks
 
 # Debian's own libraries rather than a static program: they are small, and rebuilding the image brings
 # their security fixes. What only people and compilers read is kept out.
 FROM ${BASE} AS runtime
 RUN printf 'path-exclude=/usr/%s/*\n' include share/doc share/man share/locale share/lintian \
         >/etc/dpkg/dpkg.cfg.d/unread \
-    && echo 'path-include=/usr/share/doc/*/copyright' >>/etc/dpkg/dpkg.cfg.d/unread \
+    && printf '%s\n' 'path-include=/usr/share/doc/*/copyright' 'path-exclude=/usr/share/doc/*/*/*' \
+        >>/etc/dpkg/dpkg.cfg.d/unread \
     && apt-get update \
     && apt-get install -y --no-install-recommends \
-        spawn-fcgi libfcgi0ldbl libjson-c5 libssl3 zlib1g \
+        spawn-fcgi libfcgi0ldbl libjson-c5 libssl3 zlib1g libcurl4 ca-certificates \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 
 # No .env.example, so nothing falls back to the sample project.
 WORKDIR /opt/agora-token-fcgi
 COPY conf/local/probe conf/local/
-COPY --from=build /src/build/release/agora-token-fcgi /usr/local/bin/
+# A policy of access control may stand beside the schema: conf/access/access.json.
+COPY conf/access/*.json conf/access/
+COPY --from=build /src/build/release/agora-token-fcgi /src/build/release/agora-token-jwks /usr/local/bin/
 
 FROM runtime AS responder
 # A number, for hosts that check that it is not root's. It is www-data's.

@@ -156,15 +156,16 @@ BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+DATADIR ?= $(PREFIX)/share/agora-token
 
 # Every function of the library finds the one page about all of them.
 FUNCTIONS := $(shell sed -n '/^ \*/d; /^\/\*/d; s/^.*\<\(agora_[a-z0-9_]*\)$(parenthesis).*/\1/p' \
 	include/agora_token.h)
-INSTALLED = $(addprefix $(BINDIR)/,agora-token agora-token-fcgi) $(INCLUDEDIR)/agora_token.h \
+INSTALLED = $(addprefix $(BINDIR)/,agora-token agora-token-fcgi agora-token-jwks) $(INCLUDEDIR)/agora_token.h \
 	$(addprefix $(LIBDIR)/,libagoratoken.a libagoratoken.so libagoratoken.so.$(VERSION) $(SONAME)) \
 	$(LIBDIR)/pkgconfig/agoratoken.pc $(MANDIR)/man1/agora-token.1 $(MANDIR)/man3/agora_token.3 \
-	$(MANDIR)/man8/agora-token-fcgi.8 $(FUNCTIONS:%=$(MANDIR)/man3/%.3) $(BASHDIR)/agora-token \
-	$(ZSHDIR)/_agora-token $(addprefix $(UNITDIR)/agora-token-fcgi,.socket .service) \
+	$(addprefix $(MANDIR)/man8/,agora-token-fcgi.8 agora-token-jwks.8) $(FUNCTIONS:%=$(MANDIR)/man3/%.3) \
+	$(BASHDIR)/agora-token $(ZSHDIR)/_agora-token $(DATADIR)/schema.json $(addprefix $(UNITDIR)/agora-token-fcgi,.socket .service) \
 	$(SYSUSERSDIR)/agora-token-fcgi.conf
 
 # Programs find a new library only when this has been run, for which one has to be root. Debian leaves
@@ -173,7 +174,7 @@ LDCONFIG = $(if $(DESTDIR),,$(Q)[ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/usr/sbin:
 
 install: all $(B)/libagoratoken.a
 	$(Q)install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
-	$(Q)install -m 755 $(B)/agora-token $(B)/agora-token-fcgi $(DESTDIR)$(BINDIR)
+	$(Q)install -m 755 $(addprefix $(B)/,agora-token agora-token-fcgi agora-token-jwks) $(DESTDIR)$(BINDIR)
 	$(Q)install -m 644 include/agora_token.h $(DESTDIR)$(INCLUDEDIR)
 	$(Q)install -m 644 $(B)/libagoratoken.a $(DESTDIR)$(LIBDIR)
 	$(Q)install -m 755 $(B)/libagoratoken.so $(DESTDIR)$(LIBDIR)/libagoratoken.so.$(VERSION)
@@ -183,10 +184,11 @@ install: all $(B)/libagoratoken.a
 		conf/pkgconfig/agoratoken.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/agoratoken.pc
 	$(Q)install -m 644 conf/man/agora-token.1 $(DESTDIR)$(MANDIR)/man1
 	$(Q)install -m 644 conf/man/agora_token.3 $(DESTDIR)$(MANDIR)/man3
-	$(Q)install -m 644 conf/man/agora-token-fcgi.8 $(DESTDIR)$(MANDIR)/man8
+	$(Q)install -m 644 conf/man/agora-token-fcgi.8 conf/man/agora-token-jwks.8 $(DESTDIR)$(MANDIR)/man8
 	$(Q)for f in $(FUNCTIONS); do echo .so man3/agora_token.3 >$(DESTDIR)$(MANDIR)/man3/$$f.3; done
 	$(Q)install -m 644 conf/completion/agora-token.bash $(DESTDIR)$(BASHDIR)/agora-token
 	$(Q)install -m 644 conf/completion/_agora-token $(DESTDIR)$(ZSHDIR)/_agora-token
+	$(Q)install -m 644 conf/access/schema.json $(DESTDIR)$(DATADIR)
 	$(Q)install -m 644 conf/systemd/agora-token-fcgi.socket $(DESTDIR)$(UNITDIR)
 	$(Q)sed 's|@BINDIR@|$(BINDIR)|' conf/systemd/agora-token-fcgi.service.in | \
 		install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/agora-token-fcgi.service

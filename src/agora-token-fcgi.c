@@ -33,6 +33,8 @@ static const char usage[] =
     "  APP_ID, APP_CERTIFICATE   32 hexadecimal digits each, from the Agora console;\n"
     "                            or APP_ID_FILE, APP_CERTIFICATE_FILE with a file's path\n"
     "  CORS_ALLOW_ORIGIN         * or origins separated by commas; default: none\n"
+    "  ACCESS_FILE               the policy: who may get which token; default: none, and\n"
+    "                            whoever reaches the service gets any\n"
     "  LOG_LEVEL                 error, warning, info or debug; default: info\n"
     "  WORKERS                   as --workers\n"
     "  MAX_CONNECTIONS           from the web server, 1 to 65536; default: 4096\n"

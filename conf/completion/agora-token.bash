@@ -2,7 +2,7 @@
 
 _agora_token() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local program=${COMP_WORDS[0]} words=
+    local program=${COMP_WORDS[0]} depth=1 words=
     COMPREPLY=()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
@@ -10,6 +10,7 @@ _agora_token() {
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
         return
     fi
+    [ "${COMP_WORDS[1]}" != access ] || depth=2
     case $previous in
     access) words=$("$program" access --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p') ;;
     check | try)
@@ -30,7 +31,8 @@ _agora_token() {
         return
         ;;
     --app-id | --certificate | --channel | --uid | --user | --rtm-user | --room | --issue-ts | --salt | --at) return ;;
-    *) words=$("$program" "${COMP_WORDS[1]}" --help 2>/dev/null | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p') ;;
+    --id | --bearer | --api-key | --server) return ;;
+    *) words=$("$program" "${COMP_WORDS[@]:1:depth}" --help 2>/dev/null | sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p') ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

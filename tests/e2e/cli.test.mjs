@@ -685,6 +685,8 @@ describe('help', () => {
         assert.deepEqual(await bash('agora-token', 'rtc', '--role', 'p'), ['publisher']);
         assert.deepEqual(await bash('agora-token', 'rtm2', '--read', 'u'), ['users=']);
         assert.deepEqual(await bash('agora-token', 'access', 'c'), ['check']);
+        assert.deepEqual(await bash('agora-token', 'access', 'try', 'access.json', '--'),
+            ['--bearer', '--api-key', '--server', '--help']);
         assert.deepEqual((await bash('agora-token', 'fpa', '--')).sort(),
             (await optionsOf('fpa')).map((option) => `--${option}`).sort());
     });
@@ -701,6 +703,8 @@ describe('help', () => {
         const offered = await zsh('agora-token', 'rt');
         assert.deepEqual(offered, [...commands, 'access', '--help', '--version']);
         assert.deepEqual(await zsh('agora-token', 'access', ''), ['key', 'check', 'try']);
+        assert.deepEqual(await zsh('agora-token', 'access', 'try', 'access.json', '--'),
+            ['--bearer', '--api-key', '--server', '--help']);
         assert.deepEqual(await zsh('agora-token', 'verify', '--c'),
             (await optionsOf('verify')).map((option) => `--${option}`));
         assert.deepEqual(await zsh('agora-token', 'rtc', '--role', 'p'), ['publisher', 'subscriber']);

@@ -8,7 +8,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { startWhole } from './gateways/container.mjs';
-import { APP_ID, assertToken, CERTIFICATE, repository, request, rtm } from './harness.mjs';
+import {
+    APP_ID, assertToken, CERTIFICATE, makeDirectory, removeDirectory, repository, request, rtm,
+} from './harness.mjs';
+import { API_KEY, keyPolicy } from './login.mjs';
 
 const read = (file) => fs.readFileSync(path.join(repository, file), 'utf8');
 
@@ -18,8 +21,9 @@ const parseYaml = (text) => JSON.parse(execFileSync('python3',
 
 const settings = Array.from(read('src/config.c').matchAll(/^ {4}\{"([A-Z_]+)", [A-Z_]+,/gm), ([, name]) => name);
 const secrets = ['APP_ID', 'APP_CERTIFICATE'];
-// The host's own business.
+// The host's own business; and what may not be empty, so that no file asks for it.
 const ports = ['PORT', 'SERVER_PORT'];
+const unasked = [...ports, 'ACCESS_FILE'];
 
 // ---------------------------------------------------------------- forms
 
@@ -139,6 +143,26 @@ const hosts = [
     },
 ];
 
+test('a policy in the copy of the repository gets into the image, where the page has it', async () => {
+    const [, policy] = /set `ACCESS_FILE` to `([^`]+)`/.exec(read('conf/container/README.md'));
+    assert.equal(policy, 'conf/access/access.json');
+    assert.match(read('Dockerfile'), /^WORKDIR \/opt\/agora-token-fcgi\n(?:.+\n)*COPY conf\/access\/\*\.json conf\/access\/$/m);
+    const directory = makeDirectory();
+    fs.writeFileSync(path.join(directory, 'access.json'), keyPolicy('alice'));
+    const service = await startWhole({
+        settings: { APP_ID, APP_CERTIFICATE: CERTIFICATE, ACCESS_FILE: policy },
+        options: ['--volume', `${directory}/access.json:/opt/agora-token-fcgi/${policy}:ro`],
+    });
+    try {
+        const headers = { 'X-API-Key': API_KEY };
+        assert.equal((await request(service, '/rtm/alice', { headers })).status, 200);
+        assert.equal((await request(service, '/rtm/bob', { headers })).status, 403);
+    } finally {
+        await service.stop();
+        removeDirectory(directory);
+    }
+});
+
 test('settings are read from the table of src/config.c', () => {
     assert.ok(settings.length > 5);
     [...secrets, ...ports].forEach((name) => assert.ok(settings.includes(name), name));
@@ -154,7 +178,7 @@ for (const { title, files, environment, health, port, options } of hosts) {
 
         test('each setting is there, and no other', () => {
             const names = environment(parsed()).map(({ name }) => name);
-            assert.deepEqual([...names].sort(), settings.filter((name) => !ports.includes(name)).sort());
+            assert.deepEqual([...names].sort(), settings.filter((name) => !unasked.includes(name)).sort());
         });
 
         test('the user is asked for the secrets, and none is in the file', () => {

@@ -15,6 +15,7 @@ import {
     APP_ID, assertToken, CERTIFICATE, cleanEnvironment, drive, fcgiAnswers, fcgiConnect, fcgiRequest,
     makeDirectory, OTHER_CERTIFICATE, removeDirectory, repository, request, rtm, waitFor,
 } from './harness.mjs';
+import { API_KEY, keyPolicy, loginPolicy, startLogin } from './login.mjs';
 
 const SETTINGS = { APP_ID, APP_CERTIFICATE: CERTIFICATE };
 const SEALED = ['--read-only', '--read-only-tmpfs=false', '--cap-drop', 'ALL',
@@ -48,18 +49,20 @@ after(() => directories.forEach(removeDirectory));
 const whole = (parameters) => keep(startWhole({ settings: SETTINGS, ...parameters }));
 const alone = (parameters) => keep(startAlone({ settings: SETTINGS, ...parameters }));
 
-async function askHttp({ port }) {
-    const answer = await request({ port }, '/rtm/alice');
+async function askHttp({ port }, headers = {}) {
+    const answer = await request({ port }, '/rtm/alice', { headers });
     assert.equal(answer.status, 200, answer.body);
     return JSON.parse(answer.body).rtmToken;
 }
 
-async function askFastcgi({ port }) {
+async function askFastcgi({ port }, headers = {}) {
     const socket = await fcgiConnect({ upstream: { host: '127.0.0.1', port } });
     try {
-        socket.write(fcgiRequest('/rtm/alice'));
+        socket.write(fcgiRequest('/rtm/alice', { headers }));
         const [answer] = await fcgiAnswers(socket, 1);
-        return JSON.parse(answer.split('\r\n\r\n')[1]).rtmToken;
+        const { rtmToken, error } = JSON.parse(answer.split('\r\n\r\n')[1]);
+        assert.ok(rtmToken, error);
+        return rtmToken;
     } finally {
         socket.destroy();
     }
@@ -180,6 +183,53 @@ for (const { title, image, start, ask, most, inner } of IMAGES) {
             });
             assert.match(container.log(), /the settings were read again/);
             assert.ok(!container.child.gone);
+        });
+
+        // As a ConfigMap of Kubernetes is mounted: what is there is changed by one link.
+        test('takes a policy from a folder of links, and again at SIGHUP', async () => {
+            const directory = makeDirectory();
+            directories.push(directory);
+            let version = 0;
+            const put = (policy) => {
+                const folder = `..${++version}`;
+                fs.mkdirSync(path.join(directory, folder));
+                fs.writeFileSync(path.join(directory, folder, 'access.json'), policy, { mode: 0o644 });
+                fs.symlinkSync(folder, path.join(directory, '..new'));
+                fs.renameSync(path.join(directory, '..new'), path.join(directory, '..data'));
+            };
+            put(keyPolicy('alice'));
+            fs.symlinkSync('..data/access.json', path.join(directory, 'access.json'));
+            const container = await start({
+                options: ['--volume', `${directory}:/etc/agora-token:ro`, ...SEALED],
+                settings: { ...SETTINGS, ACCESS_FILE: '/etc/agora-token/access.json' },
+            });
+            assertMinted(await ask(container, { 'X-API-Key': API_KEY }));
+            await assert.rejects(ask(container), /a credential is missing/);
+            put(keyPolicy('bob'));
+            await podman('kill', '--signal', 'HUP', container.name);
+            await waitFor('the new policy', () => ask(container, { 'X-API-Key': API_KEY })
+                .then(() => false, ({ message }) => /bob/.test(message)));
+        });
+
+        test('fetches the keys of a jwks_url', async () => {
+            const login = await startLogin();
+            const directory = makeDirectory();
+            directories.push(directory);
+            try {
+                fs.writeFileSync(path.join(directory, 'access.json'), loginPolicy({ jwks_url: login.url }));
+                // Its loopback is that of the login, so that it needs no port published. The whole image has
+                // nginx ask by the same.
+                const container = await keep(startContainer(image, {
+                    options: ['--network', 'host', '--volume', `${directory}:/etc/agora-token:ro`, ...SEALED],
+                    settings: {
+                        ...SETTINGS, ACCESS_FILE: '/etc/agora-token/access.json', PORT: String(inner),
+                    },
+                }));
+                await waitFor('a token', () => ask({ ...container, port: inner }, login.bearer('alice'))
+                    .then((token) => assertMinted(token) ?? true, () => false));
+            } finally {
+                await login.stop();
+            }
         });
 
         test('its health check succeeds, and fails when the responder hangs', async () => {

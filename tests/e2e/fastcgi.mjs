@@ -33,7 +33,7 @@ export function fcgiPair(name, value) {
 // One whole request, with the parameters that the shipped nginx configuration passes. The
 // connection stays open unless `keep` says otherwise. Its body goes in records of `chunk` bytes.
 export function fcgiRequest(target, {
-    method = 'GET', body = '', keep = true, chunk = 32768, padding = 0,
+    method = 'GET', headers = {}, body = '', keep = true, chunk = 32768, padding = 0,
 } = {}) {
     const [pathname, query = ''] = target.split('?');
     const bytes = Buffer.from(body);
@@ -46,6 +46,8 @@ export function fcgiRequest(target, {
         PATH_INFO: decodeURIComponent(pathname),
         QUERY_STRING: query,
         HTTP_HOST: 'localhost',
+        ...Object.fromEntries(Object.entries(headers).map(
+            ([name, value]) => [`HTTP_${name.toUpperCase().replaceAll('-', '_')}`, value])),
         ...(bytes.length > 0 && { CONTENT_LENGTH: String(bytes.length) }),
     };
     return Buffer.concat([

@@ -13,6 +13,7 @@ import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
+import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Secret } from 'kubernetes-models/v1/Secret';
 import { Service } from 'kubernetes-models/v1/Service';
 import { parse, parseAllDocuments } from 'yaml';
@@ -27,7 +28,7 @@ const kubectl = (...args) => execFileSync('kubectl', args,
     { encoding: 'utf8', cwd: repository, env: { ...cleanEnvironment(), KUBECONFIG: '/dev/null' } });
 
 const models = {
-    Deployment, HorizontalPodAutoscaler, NetworkPolicy, PodDisruptionBudget, Secret, Service,
+    ConfigMap, Deployment, HorizontalPodAutoscaler, NetworkPolicy, PodDisruptionBudget, Secret, Service,
 };
 const rendered = parseAllDocuments(kubectl('kustomize', folder)).map((document) => document.toJS());
 const of = (kind) => rendered.find((object) => object.kind === kind);
@@ -166,6 +167,55 @@ describe('the manifests', () => {
             assert.equal(container.env.find(({ name }) => name === `${key}_FILE`).value,
                 `${mount}/${file}`);
         }
+    });
+});
+
+describe('with a policy, as the page says', () => {
+    const page = [...read('conf/kubernetes/README.md').matchAll(/^ {4}(.*)$/gm)].map(([, command]) => command);
+    const edits = page.filter((command) => command.startsWith('sed '));
+    let directory;
+    let objects;
+
+    before(() => {
+        directory = makeDirectory();
+        execFileSync('cp', ['-a', '--parents', 'conf/kubernetes', directory], { cwd: repository });
+        edits.forEach((command) => execFileSync('sh', ['-ec', command], { cwd: directory }));
+        objects = parseAllDocuments(kubectl('kustomize', path.join(directory, 'conf/kubernetes')))
+            .map((document) => document.toJS());
+    });
+    after(() => removeDirectory(directory));
+
+    const edited = (kind) => objects.find((object) => object.kind === kind);
+
+    it('the manifests stay valid, and only what mounts the policy and lets keys be fetched is added', () => {
+        assert.equal(edits.length, 2);
+        objects.forEach(assertValid);
+        assert.equal(objects.length, rendered.length);
+        const { spec } = edited('Deployment').spec.template;
+        const [guarded] = spec.containers;
+        const added = (after_, before_) => after_.filter(({ name }) => !before_.some((entry) => entry.name === name));
+        assert.deepEqual(added(guarded.env, container.env).map(({ name }) => name), ['ACCESS_FILE']);
+        for (const list of [added(guarded.volumeMounts, container.volumeMounts), added(spec.volumes, pod.spec.volumes)]) {
+            assert.deepEqual(list.map(({ name }) => name), ['access']);
+        }
+        assert.deepEqual(edited('NetworkPolicy').spec.egress,
+            [{ ports: [{ port: 443 }, { port: 53 }, { port: 53, protocol: 'UDP' }] }]);
+        assert.equal(of('NetworkPolicy').spec.egress, undefined);
+    });
+
+    it('the ConfigMap holds what the pod mounts and reads', () => {
+        fs.writeFileSync(path.join(directory, 'access.json'), '{}');
+        const command = page.find((line) => line.startsWith('kubectl create configmap '));
+        const made = parse(execFileSync('sh', ['-ec', `${command} --dry-run=client --output=yaml`],
+            { cwd: directory, encoding: 'utf8', env: { ...cleanEnvironment(), KUBECONFIG: '/dev/null' } }));
+        assertValid({ ...made, metadata: { name: made.metadata.name } });
+        const { spec } = edited('Deployment').spec.template;
+        const [guarded] = spec.containers;
+        assert.equal(spec.volumes.find(({ name }) => name === 'access').configMap.name, made.metadata.name);
+        const { mountPath, readOnly } = guarded.volumeMounts.find(({ name }) => name === 'access');
+        assert.equal(readOnly, true);
+        assert.equal(guarded.env.find(({ name }) => name === 'ACCESS_FILE').value,
+            `${mountPath}/${Object.keys(made.data)[0]}`);
     });
 });
 

@@ -203,6 +203,17 @@ describe('the installed library', () => {
         }
     });
 
+    it('comes with the service, what fetches keys for it in the same folder, and the schema of policies', () => {
+        const [, version] = /^#define VERSION "(.*)"$/m.exec(fs.readFileSync(path.join(repository, 'src/version.h'), 'utf8'));
+        for (const name of ['agora-token-fcgi', 'agora-token-jwks']) {
+            assert.equal(run(path.join(prefix, 'bin', name), ['--version'], { env: {} }), `${name} ${version}\n`);
+            assert.match(fs.readFileSync(path.join(prefix, 'share/man/man8', `${name}.8`), 'utf8'),
+                new RegExp(`^\\.Nm ${name}$`, 'm'));
+        }
+        assert.deepEqual(fs.readFileSync(path.join(prefix, 'share/agora-token/schema.json')),
+            fs.readFileSync(path.join(repository, 'conf/access/schema.json')));
+    });
+
     it('is taken away by make uninstall, DESTDIR or not', () => {
         const staged = path.join(root, 'staged');
         run('make', ['-s', 'install', 'PREFIX=/usr', `DESTDIR=${staged}`]);

@@ -8,9 +8,10 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import judge from 'agora-token/src/AccessToken2.js';
 import {
-    APP_ID, CERTIFICATE, PUBLISHER, assertJson, assertTells, assertToken, repository, request, rtc,
+    APP_ID, CERTIFICATE, PUBLISHER, assertJson, assertTells, assertToken, repository, request, rtc, rtm,
     underLoad, waitFor,
 } from './harness.mjs';
+import { loginPolicy, startLogin } from './login.mjs';
 import { bootMachine } from './machine.mjs';
 
 const CLIENTS = 8;
@@ -19,7 +20,7 @@ const TARGET = '/rtc/lecture/publisher/uid/42';
 const folder = '/etc/agora-token-fcgi';
 const examples = '/usr/share/doc/agora-token-fcgi/examples';
 const APT = 'DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends';
-const NAMES = ['agora-token', 'agora-token-fcgi', 'libagoratoken-dev', 'libagoratoken0'];
+const NAMES = ['agora-token', 'agora-token-fcgi', 'agora-token-jwks', 'libagoratoken-dev', 'libagoratoken0'];
 
 const site = `upstream agora_token {
     server unix:/run/agora-token-fcgi/responder.sock;
@@ -126,6 +127,37 @@ describe('the Debian packages', () => {
         const token = new judge.AccessToken2('', '', 0, 0);
         assert.equal(token.from_string(await run('/tmp/mint')), true);
         assert.equal(token.verifySignature(CERTIFICATE), true);
+    });
+
+    it('take a policy whose keys are at a URL, with the drop-in of the examples', async () => {
+        const login = await startLogin();
+        const dropIn = '/etc/systemd/system/agora-token-fcgi.service.d/network.conf';
+        const ask = (headers) => request(service, '/rtm/alice', { headers });
+        try {
+            await run(`cp -p ${folder}/.env ${folder}/.env.kept && echo ACCESS_FILE=access.json >>${folder}/.env
+                cat >${folder}/access.json && chgrp agora-token ${folder}/access.json`,
+            { input: loginPolicy({ jwks_url: login.url }) });
+            assertTells(await run(`agora-token access check ${folder}/access.json`), 'app');
+            await run(`install -D -m 644 ${examples}/systemd/network.conf ${dropIn}
+                systemctl daemon-reload && systemctl restart agora-token-fcgi`);
+            await waitFor('the keys', async () => (await ask(login.bearer('alice'))).status === 200);
+            assertToken(assertJson(await ask(login.bearer('alice')), 200).rtmToken, [rtm('alice')], 3600);
+            assertJson(await ask(login.bearer('bob')), 403);
+            assertJson(await ask({}), 401);
+            // Without its package the service runs, and those wait who need it.
+            await run(`${APT} remove agora-token-jwks && systemctl restart agora-token-fcgi`);
+            await waitFor('the log to tell', async () => (await run('journalctl --output=cat -u agora-token-fcgi'))
+                .includes("agora-token-jwks can't be started: No such file"));
+            assertJson(await ask(login.bearer('alice')), 503);
+            JSON.parse(await run('cat /usr/share/agora-token/schema.json'));
+        } finally {
+            await login.stop();
+        }
+        await run(`mv ${folder}/.env.kept ${folder}/.env && rm ${folder}/access.json ${dropIn}
+            rmdir /etc/systemd/system/agora-token-fcgi.service.d
+            systemctl daemon-reload && systemctl restart agora-token-fcgi
+            ${APT} install /mnt/agora-token-jwks_*.deb`);
+        await assertServes();
     });
 
     it('read the settings again at a reload', async () => {

@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { commandsOf } from './gateways/host.mjs';
 import {
     APP_ID, CERTIFICATE, PUBLISHER, assertJson, assertTells, assertToken, dotenvLine,
-    fcgiAnswers, fcgiConnect, fcgiRequest, request, rtc, underLoad, waitFor,
+    fcgiAnswers, fcgiConnect, fcgiRequest, request, rtc, rtm, underLoad, waitFor,
 } from './harness.mjs';
+import { loginPolicy, startLogin } from './login.mjs';
 import { bootMachine } from './machine.mjs';
 
 const NEXT_CERTIFICATE = CERTIFICATE.slice(0, -1) + '0';
@@ -70,9 +71,9 @@ describe('the service under systemd', () => {
         await fails(`test -e ${socket}`);
     }
 
-    async function follow(section) {
+    async function follow(section, type = (command) => command) {
         for (const command of commandsOf('systemd', section)) {
-            await run(command);
+            await run(type(command));
         }
     }
 
@@ -263,6 +264,131 @@ describe('the service under systemd', () => {
         assertJson(await request(service, TARGET), 502);
         await run(`mv ${folder}/kept ${folder}/app-certificate && systemctl start agora-token-fcgi.socket`);
         await assertServes();
+    });
+
+    describe('with a policy of access control', () => {
+        const access = `${folder}/access.json`;
+        const dropIn = '/etc/systemd/system/agora-token-fcgi.service.d/network.conf';
+        const keys = '/var/lib/agora-token-jwks/keys.json';
+        let login;
+
+        const ask = (headers) => request(service, '/rtm/alice', { headers });
+        const put = (policy) => run('umask 022 && cat >access.json', { input: policy });
+        // The timer has it begin, and systemctl waits for nothing.
+        const fetched = () => waitFor('the timer', async () => (
+            await run('systemctl show --property=ActiveState --value agora-token-jwks.service')) === 'inactive');
+        async function assertGuards() {
+            assertToken(assertJson(await ask(login.bearer('alice')), 200).rtmToken, [rtm('alice')], 3600);
+            assertJson(await ask({}), 401);
+            assertJson(await ask(login.bearer('bob')), 403);
+        }
+
+        before(async () => {
+            login = await startLogin();
+        });
+        after(() => login?.stop());
+
+        it('turns everybody away until it has the keys, for which it has no network', async () => {
+            await put(loginPolicy({ jwks_url: login.url }));
+            const pid = await mainPid();
+            await follow('Access control');
+            assert.equal(await run(`stat -c '%a %U %G' ${access}`), '640 root agora-token');
+            await tells('caller app: the key set could not be fetched');
+            const answer = await ask(login.bearer('alice'));
+            assertJson(answer, 503);
+            assert.ok(Number(answer.headers['retry-after']) > 0);
+            assertJson(await ask({}), 401);
+            assert.equal(login.asked, 0);
+            assert.equal(await mainPid(), pid);
+        });
+
+        it('fetches them with the network that the page gives it, by a process that is as confined', async () => {
+            await follow('Keys from a URL');
+            await waitFor('the keys', async () => (await ask(login.bearer('alice'))).status === 200);
+            await assertGuards();
+            const pid = await mainPid();
+            const child = await run(`pgrep --parent ${pid}`);
+            assert.equal(await run(`cat /proc/${child}/comm`), 'agora-token-jwk');
+            const environment = await run(`tr '\\0' '\\n' </proc/${child}/environ`);
+            assert.doesNotMatch(environment, /APP_|CREDENTIALS/);
+            for (const process of [pid, child]) {
+                const status = await run(`cat /proc/${process}/status`);
+                for (const line of ['CapBnd:\t0000000000000000', 'NoNewPrivs:\t1', 'Seccomp:\t2']) {
+                    assert.match(status, new RegExp(`^${line}$`, 'm'));
+                }
+            }
+        });
+
+        it('starts the process that fetches again when it was killed', async () => {
+            const pid = await mainPid();
+            const child = await run(`pgrep --parent ${pid}`);
+            await run(`kill -s KILL ${child}`);
+            await tells('agora-token-jwks has ended, or answered wrongly');
+            await assertGuards();
+            await run(`rm ${dropIn} && systemctl daemon-reload`);
+        });
+
+        it('has its keys by a timer instead, without network, as the page says', async () => {
+            const asked = login.asked;
+            await follow('Keys by a timer', (command) => (!command.startsWith('editor ') ? command
+                : `sed -i 's|^Environment=JWKS_URL=.*|Environment=JWKS_URL=${login.url}|' ${command.split(' ')[1]}`));
+            await waitFor('the keys', () => login.asked > asked);
+            await fetched();
+            assert.equal(await run(`stat -c '%a %U %G' ${keys}`), '644 agora-token agora-token');
+            await put(loginPolicy({ jwks_file: keys }));
+            await run(`${commandsOf('systemd', 'Access control')[0]} && systemctl restart agora-token-fcgi`);
+            await assertGuards();
+            assert.notEqual(await run(`readlink /proc/${await mainPid()}/ns/net`), await run('readlink /proc/1/ns/net'));
+            assertTells(await run('systemctl show --property=TimersCalendar agora-token-jwks.timer'), '*:00/10:00');
+        });
+
+        it('reloads the service when the timer has fetched, and keeps the file when it could not', async () => {
+            const pid = await mainPid();
+            const reloads = async () => (await journal()).split('the settings were read again').length;
+            const before = await reloads();
+            await run('systemctl start agora-token-jwks.service');
+            await waitFor('the reload', async () => await reloads() > before);
+            login.isDown = true;
+            await fails('systemctl start agora-token-jwks.service');
+            login.isDown = false;
+            assertTells(await run('journalctl --output=cat --unit=agora-token-jwks.service'), 'status 500');
+            await run('systemctl reload agora-token-fcgi');
+            await assertGuards();
+            assert.equal(await mainPid(), pid);
+        });
+
+        it('keeps the policy when a reload finds a fault in it or has none, and does not start with one', async () => {
+            await run(`cp -p ${access} ${access}.kept && echo '{"rules":[]}' >${access}`);
+            await run('systemctl reload agora-token-fcgi');
+            await tells('the settings stay as they were', 'access.json', 'callers');
+            await assertGuards();
+            await run(`cp -p ${folder}/.env ${folder}/.env.kept && sed -i /ACCESS_FILE/d ${folder}/.env`);
+            await run('systemctl reload agora-token-fcgi');
+            await tells('ACCESS_FILE is not set any more');
+            await assertGuards();
+            await run(`mv ${folder}/.env.kept ${folder}/.env`);
+            assertTells(await fails('make install-service'), 'access.json', 'please correct');
+            await run(`mv ${access}.kept ${access}`);
+        });
+
+        it('is installed with the policy that .env names', async () => {
+            await run(`cp -p .env .env.kept && cp -p ${folder}/.env ${folder}/.env.kept && rm ${access} ${folder}/.env`);
+            await run('echo ACCESS_FILE=access.json >>.env');
+            assertTells(await run('make install-service 2>&1'), `made      ${access} from ./access.json`);
+            assert.equal(await run(`stat -c '%a %U %G' ${access}`), '640 root agora-token');
+            await assertGuards();
+            assertTells(await run('make install-service 2>&1'), `kept      ${access}`);
+            await run(`mv .env.kept .env && mv ${folder}/.env.kept ${folder}/.env
+                sed -i /ACCESS_FILE/d ${folder}/.env && rm ${access} access.json
+                systemctl disable --now agora-token-jwks.timer && rm -r /etc/systemd/system/agora-token-jwks.*
+                systemctl daemon-reload && systemctl restart agora-token-fcgi`);
+            await assertServes();
+        });
+
+        it('has units in which systemd finds no fault', async () => {
+            const [unit_, timer] = ['service', 'timer'].map((kind) => `conf/systemd/agora-token-jwks.${kind}`);
+            assert.equal(await run(`systemd-analyze verify --man=no $PWD/${unit_} $PWD/${timer} 2>&1`), '');
+        });
     });
 
     it('takes an encrypted certificate, as the page says', async () => {
