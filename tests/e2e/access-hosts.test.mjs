@@ -4,15 +4,15 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { gateways, policyPlaces } from './gateways/host.mjs';
+import { gateways, protect } from './gateways/host.mjs';
 import {
     GATEWAY, PUBLISHER, assertError, assertTells, assertTokens, repository, request, rtc, startService, waitFor,
 } from './harness.mjs';
 
-const { policy: way, prefix = '', isLogged = true, rules } = gateways[GATEWAY];
-const { folder, settings, line, owner, applied } = policyPlaces()[way];
+const { prefix = '', isLogged = true, rules } = gateways[GATEWAY];
 
 const SECRET = crypto.randomBytes(32).toString('base64url');
 const KEY = crypto.randomBytes(32).toString('base64url');
@@ -22,11 +22,12 @@ const POLICY = {
         backend: { api_keys: [{ id: '2026a', sha256: crypto.createHash('sha256').update(KEY).digest('hex') }] },
         // Until the last test no web server checks logins, so that none may name a user.
         site: { server: { user: 'REMOTE_USER' } },
+        gate: { server: { user: 'LOGIN_USER' } },
     },
     rules: [
         { caller: 'app', services: ['rtc'], channels: ['${room}'], users: ['${sub}'], roles: ['publisher'] },
         { caller: 'backend', services: ['rtc'], channels: ['course-*'], users: ['*'], roles: ['publisher'] },
-        { caller: 'site', services: ['rtc'], channels: ['*'], users: ['${user}'], roles: ['publisher'] },
+        { caller: ['site', 'gate'], services: ['rtc'], channels: ['*'], users: ['${user}'], roles: ['publisher'] },
     ],
 };
 
@@ -38,7 +39,13 @@ function jwt(claims = {}, secret = SECRET) {
     return `${signed}.${crypto.createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
-const basic = `Basic ${Buffer.from('42:x').toString('base64')}`;
+const basic = (password) => `Basic ${Buffer.from(`42:${password}`).toString('base64')}`;
+
+// What a web server may ask who somebody is.
+const login = http.createServer(({ headers: { authorization } }, answer) => {
+    answer.writeHead(authorization === basic('right') ? 202 : 401,
+        { 'X-Auth-Request-User': '42', 'WWW-Authenticate': 'Basic realm="Tokens"' }).end();
+});
 
 describe(`a policy behind ${GATEWAY}`, () => {
     let service;
@@ -48,14 +55,13 @@ describe(`a policy behind ${GATEWAY}`, () => {
     before(async () => {
         service = await startService();
         assertTokens(await ask(OWN), { rtcToken: [rtc('lecture', '42', PUBLISHER)] }, 3600);
-        const put = (name, text) => service.machine.run(`cat | install -m 640 -o ${owner} /dev/stdin ${folder}/${name}`,
-            { input: text });
-        await put('access.json', JSON.stringify(POLICY));
-        await put('jwt-secret', `${SECRET}\n`);
-        await service.machine.run(`cat >>${settings} && ${applied}`, { input: `${line}\n` });
+        await protect(GATEWAY, service.machine, { 'access.json': POLICY, 'jwt-secret': `${SECRET}\n` });
         await waitFor('the policy to be applied', async () => (await ask(OWN)).status === 401);
     });
-    after(() => service?.stop());
+    after(() => {
+        login.close();
+        return service?.stop();
+    });
 
     for (const [title, headers, target, channel, uid] of [
         ['a JWT', { Authorization: `Bearer ${jwt()}` }, OWN, 'lecture', '42'],
@@ -89,8 +95,8 @@ describe(`a policy behind ${GATEWAY}`, () => {
 
     for (const [title, headers] of [
         ['no credential', {}],
-        ['a password that nobody has checked', { Authorization: basic }],
-        ['a user that a client names', { 'Remote-User': '42', 'X-Remote-User': '42', REMOTE_USER: '42', AUTH_TYPE: 'Basic' }],
+        ['a password that nobody has checked', { Authorization: basic('x') }],
+        ['a user that a client names', { 'Remote-User': '42', REMOTE_USER: '42', AUTH_TYPE: 'Basic', LOGIN_USER: '42' }],
         ['a cookie in a request of another site', { Cookie: `session=${jwt()}`, Origin: 'https://other.example' }],
     ]) {
         it(`${title} gets nothing`, async () => {
@@ -125,10 +131,11 @@ describe(`a policy behind ${GATEWAY}`, () => {
             const readme = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
             assert.ok(readme.includes(rules.login), `conf/access/README.md shows ${rules.login}`);
             const { file, below, server, addUser } = rules;
+            login.listen(4180, '127.0.0.1');
             await service.machine.run(`${addUser}
                 cat >/run/rule && sed -Ei '\\%${below}%r /run/rule' ${file} && systemctl restart ${server}`,
             { input: `${rules.login.replaceAll('"/"', `"${prefix}/"`)}\n` });
-            const logIn = (password) => ask(OWN, { Authorization: `Basic ${Buffer.from(`42:${password}`).toString('base64')}` });
+            const logIn = (password) => ask(OWN, { Authorization: basic(password) });
             await waitFor('the login to be asked for',
                 async () => (await ask(OWN).catch(() => ({}))).headers?.['www-authenticate']?.startsWith('Basic'));
             assertTells(assertError(await logIn('wrong'), 401), 'log in');

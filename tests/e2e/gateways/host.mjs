@@ -26,6 +26,19 @@ fastcgi_param        REMOTE_USER $remote_user;
 fastcgi_param        AUTH_TYPE   Basic;`,
     addUser: htpasswd('/etc/nginx/tokens.htpasswd'),
 };
+// access-hosts.test.mjs is the login that this asks.
+const authRequest = `location ~ ^/ {
+    auth_request     /.login;
+    auth_request_set $login_user $upstream_http_x_auth_request_user;
+    fastcgi_pass     agora_token;
+}
+location = /.login {
+    internal;
+    proxy_pass              http://127.0.0.1:4180/oauth2/auth;
+    proxy_pass_request_body off;
+    proxy_set_header        Content-Length "";
+}
+fastcgi_param LOGIN_USER $login_user;`;
 const apacheRules = {
     server: 'apache2', below: 'Include .*agora-token/(common|prefix).conf',
     channel: '<LocationMatch "^/(?!rtc/lecture/)">\n    Require all denied\n</LocationMatch>',
@@ -59,7 +72,7 @@ const hosts = {
         page: 'nginx', section: 'systemd and a Unix socket',
     },
     'nginx-tcp': {
-        service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-tcp.conf' },
+        service: true, rules: { ...nginxRules, login: authRequest, addUser: ':', file: '/etc/nginx/agora-token/site-tcp.conf' },
         page: 'nginx', section: 'systemd and a TCP port',
     },
     'nginx-spawn-fcgi': {
@@ -125,7 +138,7 @@ http-request set-var(txn.user) http_auth_user`,
         deviations: [[/^[^?]*%00/, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
     },
     'shared-hosting': {
-        ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice', policy: 'shared hosting',
+        ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice', policy: 'shared hosting, for the user alice',
         prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
         // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
@@ -193,15 +206,16 @@ async function start({ page, section, prepare = ':', user }, { settings, dotenv 
     };
 }
 
-// Where a policy goes, by the first column of the table in conf/access/README.md.
-export function policyPlaces() {
+// Puts a policy, and files that it names, where the table of conf/access/README.md says for the gateway.
+export async function protect(gateway, machine, files) {
     const readme = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
-    const [, ...rows] = readme.match(/(?<=\n## Where it goes\n[^]*?)(?:^\|.*\n)+/m)[0].split('\n| ');
-    return Object.fromEntries(rows.slice(1).map((row) => {
-        const [name, ...cells] = row.split(' | ').map((cell) => cell.replace(/ \|\n?$/, ''));
-        const [folder, owner, settings, line, applied] = cells.map((cell) => cell.replaceAll('`', ''));
-        return [name, { folder, owner, settings, line, applied: applied === 'at once' ? ':' : applied }];
-    }));
+    const row = readme.split('\n').find((line) => line.startsWith(`| ${gateways[gateway].policy} | `));
+    const [folder, owner, settings, line, applied] = row.split(' | ').slice(1).map((cell) => cell.replaceAll(/`|\s*\|$/g, ''));
+    for (const [name, content] of Object.entries(files)) {
+        await machine.run(`cat | install -m 640 -o ${owner} /dev/stdin ${folder}/${name}`,
+            { input: typeof content === 'string' ? content : JSON.stringify(content) });
+    }
+    await machine.run(`cat >>${settings} && ${applied === 'at once' ? ':' : applied}`, { input: `${line}\n` });
 }
 
 export const gateways = Object.fromEntries(Object.entries(hosts).map(
