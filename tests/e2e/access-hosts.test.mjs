@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { gateways, protect } from './gateways/host.mjs';
+import { commandsOf, gateways, protect } from './gateways/host.mjs';
 import {
     GATEWAY, PUBLISHER, assertError, assertTells, assertTokens, repository, request, rtc, startService, waitFor,
 } from './harness.mjs';
@@ -31,13 +31,16 @@ const POLICY = {
     ],
 };
 
-function jwt(claims = {}, secret = SECRET) {
+function signed(header, claims, sign) {
     const now = Math.floor(Date.now() / 1000);
-    const body = { iss: 'shop', aud: 'agora', sub: '42', room: 'lecture', iat: now, exp: now + 600, ...claims };
-    const signed = [{ alg: 'HS256', typ: 'JWT' }, body].map(
+    const text = [header, { iat: now, exp: now + 600, ...claims }].map(
         (part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-    return `${signed}.${crypto.createHmac('sha256', secret).update(signed).digest('base64url')}`;
+    return `${text}.${sign(text).toString('base64url')}`;
 }
+
+const jwt = (claims = {}, secret = SECRET) => signed({ alg: 'HS256', typ: 'JWT' },
+    { iss: 'shop', aud: 'agora', sub: '42', room: 'lecture', ...claims },
+    (text) => crypto.createHmac('sha256', secret).update(text).digest());
 
 const basic = (password) => `Basic ${Buffer.from(`42:${password}`).toString('base64')}`;
 
@@ -143,3 +146,39 @@ describe(`a policy behind ${GATEWAY}`, () => {
         });
     }
 });
+
+// The first section of the page, but for the address of the keys, which is the test's.
+if (GATEWAY === 'nginx-unix') {
+    it('five commands protect the service for a Firebase app', async () => {
+        const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+        const other = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+        const keys = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: '1', alg: 'RS256', use: 'sig' }] });
+        const google = http.createServer((_, answer) => answer.end(keys)).listen(4181, '127.0.0.1');
+        const service = await startService();
+        const ask = (target, headers) => request(service, target, { headers });
+        const idToken = (claims, key = privateKey) => ({ Authorization: `Bearer ${signed({ alg: 'RS256', kid: '1' }, {
+            iss: 'https://securetoken.google.com/my-app', aud: 'my-app', sub: 'u1', rooms: ['vip'], ...claims,
+        }, (text) => crypto.sign('sha256', Buffer.from(text), key))}` });
+        try {
+            const page = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
+            const [, policy] = /```json\n([^]*?)```/.exec(page);
+            for (const command of commandsOf('access', 'In five commands')) {
+                await service.machine.run(command.replace('editor ', 'cat >'), {
+                    input: policy.replaceAll('PROJECT', 'my-app').replace(/https:.*\.com(?=")/, 'http://127.0.0.1:4181/'),
+                });
+            }
+            const target = '/rtc/vip/publisher/userAccount/u1';
+            await waitFor('the keys to be fetched', async () => (await ask(target, idToken())).status !== 503);
+            assertTokens(await ask(target, idToken()), { rtcToken: [rtc('vip', 'u1', PUBLISHER)] }, 3600);
+            assertError(await ask(target), 401);
+            assertError(await ask(target, idToken({}, other.privateKey)), 401);
+            assertError(await ask(target, idToken({ aud: 'other-app' })), 401);
+            assertError(await ask(target, idToken({ sub: 'u2' })), 403);
+            assertError(await ask(target, idToken({ rooms: [] })), 403);
+        } finally {
+            google.close();
+            google.closeAllConnections();
+            await service.stop();
+        }
+    });
+}
