@@ -295,7 +295,9 @@ describe('conf/access/README.md', () => {
         ['A login of yours that nginx asks by auth_request', names({ LOGIN_USER: 'ann' }), rtc('x', 'bob'), null],
     ];
 
-    it('has recipes that are policies, each of which is tried here', () => {
+    it('has, like README.md, recipes that are policies, each of which is tried here', () => {
+        const [, three] = /```json\n([^]*?)```/.exec(fs.readFileSync(path.join(repository, 'README.md'), 'utf8'));
+        assert.match(check(JSON.parse(three)).stdout, /^app: [^]*\nbackend: [^]*\nstaff: /);
         assert.deepEqual([...recipes.keys()], [...new Set(tries.map(([name]) => name))]);
         for (const [name, policy] of recipes) {
             const { status, stderr } = check(policy);
