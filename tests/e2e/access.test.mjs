@@ -23,6 +23,11 @@ fs.writeFileSync(path.join(directory, 'k'), JSON.stringify({
     keys: [crypto.generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })],
 }), { mode: 0o600 });
 
+// What policies name.
+const { privateKey, publicKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+fs.writeFileSync(path.join(directory, 'keys.json'), JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] }));
+fs.writeFileSync(path.join(directory, 'jwt-secret'), 'secret of the shop, 32 bytes or more\n', { mode: 0o600 });
+
 function check(policy) {
     const file = path.join(directory, 'access.json');
     fs.writeFileSync(file, JSON.stringify(policy));
@@ -60,8 +65,8 @@ const cases = [
         'http://localhost\\@example.com', 'https://', 'https://:80/', 'https:///a', 'https://a@b/', 'https://a b/', 'file:///a',
         'https://[::1', 'http://[::1]x/', 'https://a:b/', '', undefined, 'http://127.0.0.11/'], [0, 1, 2, 3, 4, 5]],
     [['callers', 'app', 'jwt'], [
-        { issuer: 'i', audience: 'a', jwks_file: 'k' }, { issuer: 'i', audience: 'a', secret_file: 'k' },
-        { issuer: 'i', audience: 'a', secret_file: 'k', ca_file: 'c' }, { issuer: 'i', audience: 'a' }, [], null], [0, 1]],
+        { issuer: 'i', audience: 'a', jwks_file: 'keys.json' }, { issuer: 'i', audience: 'a', secret_file: 'jwt-secret' },
+        { issuer: 'i', audience: 'a', secret_file: 'jwt-secret', ca_file: 'c' }, { issuer: 'i', audience: 'a' }, [], null], [0, 1]],
     [['callers', 'lms', 'api_keys'], [[], {}, [{}], [{ id: 'a', sha256: SHA }], [{ id: 'a', sha256: SHA, key: 'x' }]], [3]],
     [['callers', 'lms', 'api_keys', 0, 'id'], [undefined, '', 7], []],
     [['callers', 'lms', 'api_keys', 0, 'sha256'], [undefined, SHA.toUpperCase(), SHA.slice(1), `${SHA}0`, `g${SHA.slice(1)}`, 9], [1]],
@@ -241,6 +246,89 @@ describe('a try', () => {
             assert.equal(result.status, status, result.stderr);
             assert.ok(result.stderr.includes(text), result.stderr);
             assert.ok(!`${result.stdout}${result.stderr}`.includes('secret-key'));
+        }
+    });
+});
+
+describe('conf/access/README.md', () => {
+    const page = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
+    const recipes = new Map(page.split(/^##+ /m).filter((text) => text.includes('```json')).map((text) => [
+        text.slice(0, text.indexOf('\n')), JSON.parse(/```json\n([^]*?)```/.exec(text)[1])]));
+    const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const key = 'k'.repeat(43);
+
+    // A JWT with such claims, as the login of the recipe signs it; its keys are in a file here.
+    function bearer(recipe, claims) {
+        const signed = `${encode({ alg: 'ES256' })}.${encode({ exp: Math.floor(Date.now() / 1000) + 600, ...claims })}`;
+        for (const { jwt } of Object.values(recipe.callers)) {
+            if (jwt?.jwks_url) {
+                delete jwt.jwks_url;
+                jwt.jwks_file = 'keys.json';
+            }
+        }
+        return ['--bearer', `${signed}.${crypto.sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`];
+    }
+    const firebase = { iss: 'https://securetoken.google.com/PROJECT', aud: 'PROJECT', sub: 'u1', rooms: ['vip'], email: 'a@b.c' };
+    const auth0 = { iss: 'https://TENANT.eu.auth0.com/', aud: 'https://tokens.example.com', sub: 'auth0|1', 'https://example.com/rooms': ['vip'] };
+    const keycloak = { iss: 'https://login.example.com/realms/school', azp: 'my-client', preferred_username: 'ann' };
+    const names = (server) => Object.entries(server).flatMap(([name, value]) => ['--server', `${name}=${value}`]);
+    const rtc = (channel, user, role = 'publisher') => ['rtc', '--channel', channel, '--user', user, '--role', role];
+
+    // The recipe, who asks, for what, and the rule that allows it; null for none.
+    const tries = [
+        ['In five commands', firebase, rtc('vip', 'u1'), 0],
+        ['In five commands', firebase, rtc('lobby', 'u1'), 0],
+        ['In five commands', firebase, rtc('lobby', 'u2'), null],
+        ['In five commands', firebase, rtc('other', 'u1'), null],
+        ['In five commands', { ...firebase, email_verified: true }, rtc('mail-a@b.c', 'u1'), 1],
+        ['In five commands', { ...firebase, email_verified: false }, rtc('mail-a@b.c', 'u1'), null],
+        ['Auth0', { ...auth0, permissions: ['publish:calls'] }, rtc('vip', 'auth0|1'), 0],
+        ['Auth0', auth0, rtc('vip', 'auth0|1'), null],
+        ['Auth0', auth0, rtc('vip', 'auth0|1', 'subscriber'), 1],
+        ['Keycloak', { ...keycloak, realm_access: { roles: ['class-7', 'teacher'] } }, rtc('class-7', 'ann'), 0],
+        ['Keycloak', { ...keycloak, realm_access: { roles: ['class-7'] } }, rtc('class-7', 'ann'), null],
+        ['Keycloak', { ...keycloak, realm_access: { roles: ['class-7'] } }, rtc('class-7', 'ann', 'subscriber'), 1],
+        ['A backend with an API key, also on shared hosting', ['--api-key', key], rtc('course-1', 'ann'), 0],
+        ['A backend with an API key, also on shared hosting', ['--api-key', key], rtc('vip', 'ann'), null],
+        ['A password that the web server asks for', names({ REMOTE_USER: 'ann' }), rtc('staff-1', 'ann'), 0],
+        ['A password that the web server asks for', names({ REMOTE_USER: 'ann' }), rtc('staff-1', 'bob'), null],
+        ["OpenID Connect by Apache's mod_auth_openidc", names({ REMOTE_USER: 'ann', OIDC_CLAIM_groups: 'a,staff' }), rtc('x', 'ann'), 0],
+        ["OpenID Connect by Apache's mod_auth_openidc", names({ REMOTE_USER: 'ann', OIDC_CLAIM_groups: 'a,b' }), rtc('b', 'ann'), null],
+        ["OpenID Connect by Apache's mod_auth_openidc", names({ REMOTE_USER: 'ann', OIDC_CLAIM_groups: 'a,b' }), rtc('b', 'ann', 'subscriber'), 1],
+        ['A login of yours that nginx asks by auth_request', names({ LOGIN_USER: 'ann' }), rtc('x', 'ann'), 0],
+        ['A login of yours that nginx asks by auth_request', names({ LOGIN_USER: 'ann' }), rtc('x', 'bob'), null],
+    ];
+
+    it('has, like README.md, recipes that are policies, each of which is tried here', () => {
+        const [, three] = /```json\n([^]*?)```/.exec(fs.readFileSync(path.join(repository, 'README.md'), 'utf8'));
+        assert.match(check(JSON.parse(three)).stdout, /^app: [^]*\nbackend: [^]*\nstaff: /);
+        assert.deepEqual([...recipes.keys()], [...new Set(tries.map(([name]) => name))]);
+        for (const [name, policy] of recipes) {
+            const { status, stderr } = check(policy);
+            assert.equal(status, 0, `${name}: ${stderr}`);
+            assert.ok(validate(policy), name);
+        }
+    });
+
+    for (const [name, who, words, rule] of tries) {
+        it(`${name}: ${rule === null ? 'no rule' : `rule ${rule}`} gives ${words.join(' ')} to ${JSON.stringify(who)}`, () => {
+            const recipe = structuredClone(recipes.get(name));
+            const shown = Array.isArray(who) ? who : bearer(recipe, who);
+            if (recipe.callers.backend) {
+                recipe.callers.backend.api_keys[0] = { id: 'k', sha256: crypto.createHash('sha256').update(key).digest('hex') };
+            }
+            const file = path.join(directory, 'recipe.json');
+            fs.writeFileSync(file, JSON.stringify(recipe));
+            const { stdout, stderr, status } = spawnSync(PROGRAM, ['access', 'try', file, ...shown, ...words], { encoding: 'utf8' });
+            assert.match(stdout, rule === null ? /\nrefused\n$/ : new RegExp(`\nrules\\[${rule}\\]: allowed, for 3600 seconds\nallowed\n$`), stderr);
+            assert.equal(status, rule === null ? 1 : 0);
+        });
+    }
+
+    it('tells the members that the schema knows, the services and the pieces of the log', () => {
+        const { rule, jwt } = schema.$defs;
+        for (const name of [...Object.keys(rule.properties), ...Object.keys(jwt.properties), ...rule.properties.services.items.enum]) {
+            assert.ok(page.includes(`\`${name}\``), name);
         }
     });
 });

@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { gateways as hosts, protect } from './gateways/host.mjs';
 import {
-    CERTIFICATE, assertError, assertTokens, drive, repository, request, rtm, startService, waitFor,
+    CERTIFICATE, SUBSCRIBER, assertError, assertTells, assertTokens, drive, repository, request, rtc, rtm, startService,
+    waitFor,
 } from './harness.mjs';
 
 const ORIGIN = 'https://app.example';
@@ -61,6 +65,66 @@ suite('apache-proxy-fcgi', (host) => {
     it('a setting is changed as the page says', () => assertChanges(
         host.service, '/etc/agora-token-fcgi/.env', 'systemctl reload agora-token-fcgi'));
     it('the certificate stays secret', () => assertSecret(host.service));
+});
+
+suite('apache-proxy-fcgi', (host) => {
+    const SECRET = 'the secret of my-client, 32 bytes or more';
+    const PROVIDER = 'https://login.example.com';
+    const cookies = (answer) => answer.headers['set-cookie'].map((cookie) => cookie.split(';')[0]).join('; ');
+
+    // What the provider has the browser bring back: the module and it share a secret, and need not talk.
+    function idToken(nonce, user) {
+        const now = Math.floor(Date.now() / 1000);
+        const signed = [{ alg: 'HS256' },
+            { iss: PROVIDER, aud: 'my-client', sub: 'u1', iat: now, exp: now + 600, nonce, ...user }].map(
+            (part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+        return `${signed}.${crypto.createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
+    }
+
+    it('who has logged in by OpenID Connect gets what the policy of conf/access/README.md says', async () => {
+        const { service } = host;
+        const page = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
+        const [, recipe] = page.split("### OpenID Connect by Apache's mod_auth_openidc\n");
+        const [, policy] = /```json\n([^]*?)```/.exec(recipe);
+        const [, site] = /\n```\n(OIDC[^]*?)```/.exec(recipe);
+        await protect('apache-proxy-fcgi', service.machine, { 'access.json': policy });
+        const { file, below } = hosts['apache-proxy-fcgi'].rules;
+        await service.machine.run(`cat >/run/rule && sed -Ei '\\%${below}%r /run/rule' ${file}
+            a2enmod -q auth_openidc && systemctl restart apache2`, {
+            input: `OIDCProviderIssuer ${PROVIDER}
+OIDCProviderAuthorizationEndpoint ${PROVIDER}/authorize
+OIDCResponseType id_token
+OIDCResponseMode form_post
+OIDCIDTokenSignedResponseAlg HS256
+OIDCClientID my-client
+OIDCClientSecret "${SECRET}"
+OIDCRedirectURI http://127.0.0.1/.login
+OIDCCryptoPassphrase passphrase
+${site}`,
+        });
+        const ask = (target, headers, options) => request(service, target,
+            { headers: { Host: '127.0.0.1', OIDC_CLAIM_groups: 'staff', 'OIDC-CLAIM-groups': 'staff', ...headers }, ...options });
+        const target = '/rtc/class-7/subscriber/userAccount/ann';
+        assertError(await ask(target), 401);
+        const asked = await ask(target, { Accept: 'text/html' });
+        assert.equal(asked.status, 302, asked.body);
+
+        const query = new URL(asked.headers.location).searchParams;
+        const back = await ask('/.login',
+            { Cookie: cookies(asked), 'Content-Type': 'application/x-www-form-urlencoded' }, {
+                method: 'POST', body: `${new URLSearchParams({
+                    state: query.get('state'),
+                    id_token: idToken(query.get('nonce'), { preferred_username: 'ann', groups: ['class-7', 'class-8'] }),
+                })}`,
+            });
+        assert.equal(back.status, 302, back.body);
+        const Cookie = cookies(back);
+        assertTokens(await ask(target, { Cookie }), { rtcToken: [rtc('class-7', 'ann', SUBSCRIBER)] }, 3600);
+        for (const other of ['/rtc/class-9/subscriber/userAccount/ann', '/rtc/class-7/publisher/userAccount/ann',
+            '/rtc/class-7/subscriber/userAccount/bob']) {
+            assertTells(assertError(await ask(other, { Cookie }), 403), 'is not allowed');
+        }
+    });
 });
 
 suite('apache-fcgid', (host) => {

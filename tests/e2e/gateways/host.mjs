@@ -12,44 +12,76 @@ const MOST_COMMANDS = 5;
 // Apache closes the connection after some errors, whoever answered them.
 const apache = { closing: [400, 413, 500, 503] };
 
-// What the pages say about rules of one's own: `channel` opens the paths of one channel and refuses all others,
-// `name` refuses all names of the host but one. They go into `file`, behind the line `below`, of the web server
+// What the pages say about rules of one's own, and conf/access about logins. `channel` opens the paths of one channel and refuses all others,
+// `name` refuses all names of the host but one, `login` lets users with a password in, such as the one of `addUser`, whose name is 42 and whose password `right`. They go into `file`, behind the line `below`, of the web server
 // that systemd knows by the name `server`.
+const htpasswd = (file) => `echo "42:$(openssl passwd -apr1 right)" >${file}`;
 const nginxRules = {
     server: 'nginx', below: 'include .*agora-token/responder.conf',
     channel: 'location ~ ^/(?!rtc/lecture/) {\n    deny all;\n}',
     name: 'if ($host != tokens.example.com) {\n    return 444;\n}',
+    login: `auth_basic           "Tokens";
+auth_basic_user_file /etc/nginx/tokens.htpasswd;
+fastcgi_param        REMOTE_USER $remote_user;
+fastcgi_param        AUTH_TYPE   Basic;`,
+    addUser: htpasswd('/etc/nginx/tokens.htpasswd'),
 };
+// access-hosts.test.mjs is the login that this asks.
+const authRequest = `location ~ ^/ {
+    auth_request     /.login;
+    auth_request_set $login_user $upstream_http_x_auth_request_user;
+    fastcgi_pass     agora_token;
+}
+location = /.login {
+    internal;
+    proxy_pass              http://127.0.0.1:4180/oauth2/auth;
+    proxy_pass_request_body off;
+    proxy_set_header        Content-Length "";
+}
+fastcgi_param LOGIN_USER $login_user;`;
 const apacheRules = {
     server: 'apache2', below: 'Include .*agora-token/(common|prefix).conf',
     channel: '<LocationMatch "^/(?!rtc/lecture/)">\n    Require all denied\n</LocationMatch>',
     name: '<If "%{HTTP_HOST} != \'tokens.example.com\'">\n    Require all denied\n</If>',
+    login: `<Location "/">
+    AuthType     Basic
+    AuthName     "Tokens"
+    AuthUserFile /etc/apache2/tokens.htpasswd
+    Require      valid-user
+</Location>`,
+    addUser: htpasswd('/etc/apache2/tokens.htpasswd'),
 };
 const lighttpdRules = {
     server: 'lighttpd', below: '^include ',
     channel: '$HTTP["url"] !~ "^/rtc/lecture/" {\n    url.access-deny = ("")\n}',
     name: '$HTTP["host"] != "tokens.example.com" {\n    url.access-deny = ("")\n}',
+    login: `server.modules += ( "mod_auth", "mod_authn_file" )
+auth.backend = "htpasswd"
+auth.backend.htpasswd.userfile = "/etc/lighttpd/tokens.htpasswd"
+auth.require = ( "/" => ( "method" => "basic", "realm" => "Tokens", "require" => "valid-user" ) )`,
+    addUser: htpasswd('/etc/lighttpd/tokens.htpasswd'),
 };
 
 // page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
 // before. user: who types the commands, if it is not root. service: the systemd service is behind it, whose
-// end and restart hosts.test.mjs tries.
+// end and restart hosts.test.mjs tries. policy: the row of the table in conf/access/README.md; that of the service
+// if left out. login: how the web server is made to check passwords, if its page shows that.
 const hosts = {
     'nginx-unix': {
         service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-unix.conf' },
         page: 'nginx', section: 'systemd and a Unix socket',
     },
     'nginx-tcp': {
-        service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-tcp.conf' },
+        service: true, rules: { ...nginxRules, login: authRequest, addUser: ':', file: '/etc/nginx/agora-token/site-tcp.conf' },
         page: 'nginx', section: 'systemd and a TCP port',
     },
     'nginx-spawn-fcgi': {
         rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-unix.conf' },
-        page: 'nginx', section: 'spawn-fcgi',
+        page: 'nginx', section: 'spawn-fcgi', isLogged: false, policy: 'spawn-fcgi',
     },
     'nginx-fcgiwrap': {
         rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-cgi.conf' },
-        page: 'nginx', section: 'fcgiwrap',
+        page: 'nginx', section: 'fcgiwrap', policy: 'fcgiwrap, lighttpd by plain CGI',
     },
     'nginx-prefix': {
         service: true, page: 'nginx', section: 'Below a path of another site', prefix: '/agora',
@@ -65,12 +97,14 @@ const hosts = {
     },
     'lighttpd-cgi': {
         rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/cgi.conf' },
-        page: 'lighttpd', section: 'Plain CGI',
+        page: 'lighttpd', section: 'Plain CGI', policy: 'fcgiwrap, lighttpd by plain CGI',
     },
     caddy: {
         service: true, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
         rules: {
             channel: '@other not path_regexp ^/rtc/lecture/\nerror @other 403',
+            login: 'basicauth {\n    import /etc/caddy/tokens.users\n}',
+            addUser: 'echo "42 $(caddy hash-password --plaintext right)" >/etc/caddy/tokens.users',
             file: '/etc/caddy/Caddyfile', below: '^http:// \\{', server: 'caddy',
         },
     },
@@ -79,6 +113,9 @@ const hosts = {
         rules: {
             channel: 'http-request deny unless { path,url_dec -m beg /rtc/lecture/ }',
             name: 'http-request deny unless { hdr(host),host_only -i tokens.example.com }',
+            login: `http-request auth realm Tokens unless { http_auth(users) }
+http-request set-var(txn.user) http_auth_user`,
+            addUser: 'printf "userlist users\\n    user 42 password %s\\n" "$(openssl passwd -5 right)" >>/etc/haproxy/haproxy.cfg',
             file: '/etc/haproxy/haproxy.cfg', below: '^frontend ', server: 'haproxy',
         },
     },
@@ -88,11 +125,11 @@ const hosts = {
     },
     'apache-fcgid': {
         ...apache, rules: { ...apacheRules, file: '/etc/apache2/agora-token/fcgid.conf' },
-        page: 'apache', section: 'mod_fcgid',
+        page: 'apache', section: 'mod_fcgid', policy: 'mod_fcgid',
     },
     'apache-cgi': {
         ...apache, rules: { ...apacheRules, file: '/etc/apache2/agora-token/cgi.conf' },
-        page: 'apache', section: 'Plain CGI',
+        page: 'apache', section: 'Plain CGI', policy: 'Apache by plain CGI',
     },
     'apache-prefix': {
         service: true, ...apache,
@@ -101,7 +138,7 @@ const hosts = {
         deviations: [[/^[^?]*%00/, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
     },
     'shared-hosting': {
-        ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice',
+        ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice', policy: 'shared hosting, for the user alice',
         prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
         // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
@@ -169,5 +206,17 @@ async function start({ page, section, prepare = ':', user }, { settings, dotenv 
     };
 }
 
+// Puts a policy, and files that it names, where the table of conf/access/README.md says for the gateway.
+export async function protect(gateway, machine, files) {
+    const readme = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
+    const row = readme.split('\n').find((line) => line.startsWith(`| ${gateways[gateway].policy} | `));
+    const [folder, owner, settings, line, applied] = row.split(' | ').slice(1).map((cell) => cell.replaceAll(/`|\s*\|$/g, ''));
+    for (const [name, content] of Object.entries(files)) {
+        await machine.run(`cat | install -m 640 -o ${owner} /dev/stdin ${folder}/${name}`,
+            { input: typeof content === 'string' ? content : JSON.stringify(content) });
+    }
+    await machine.run(`cat >>${settings} && ${applied === 'at once' ? ':' : applied}`, { input: `${line}\n` });
+}
+
 export const gateways = Object.fromEntries(Object.entries(hosts).map(
-    ([name, host]) => [name, { ...host, start: (context) => start(host, context) }]));
+    ([name, host]) => [name, { policy: 'systemd', ...host, start: (context) => start(host, context) }]));
