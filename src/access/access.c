@@ -1,12 +1,15 @@
 #include "access/access.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "access/api_key.h"
 #include "file.h"
@@ -43,22 +46,43 @@ static bool fail(char *error, const char *place, const char *member, const char 
     return false;
 }
 
+/* Where a file is that the policy names: its relative path is taken from the policy's folder. */
+static bool resolve(const char *policy_path, const char *name, char path[static PATH_MAX]) {
+    const char *slash = strrchr(policy_path, '/');
+    int folder = slash && name[0] != '/' ? (int)(slash + 1 - policy_path) : 0;
+    return snprintf(path, PATH_MAX, "%.*s%s", folder, policy_path, name) < PATH_MAX;
+}
+
+static bool fail_to_read(const char *path, char *error, const char *place, const char *member) {
+    char why[ACCESS_ERROR_MAX];
+    snprintf(why, sizeof why, "cannot read %.200s: %s", path, strerror(errno));
+    return fail(error, place, member, why);
+}
+
 /* Reads a file that the policy names into content, which has room for POLICY_SIZE_MAX. */
 static bool read_named(const char *policy_path, struct agora_text name, bool is_secret,
                        char *content, char *error, const char *place, const char *member) {
-    char path[4096];
+    char path[PATH_MAX];
     char why[ACCESS_ERROR_MAX];
-    const char *slash = strrchr(policy_path, '/');
-    int folder = slash && name.data[0] != '/' ? (int)(slash + 1 - policy_path) : 0;
-    if ((size_t)snprintf(path, sizeof path, "%.*s%s", folder, policy_path, name.data) >=
-        sizeof path)
+    if (!resolve(policy_path, name.data, path))
         return fail(error, place, member, "the path is too long");
     if (is_secret && file_is_exposed(path, why, sizeof why))
         return fail(error, place, member, why);
-    if (file_read(path, FILE_TIMEOUT_MS, content, POLICY_SIZE_MAX))
-        return true;
-    snprintf(why, sizeof why, "cannot read %.200s: %s", path, strerror(errno));
-    return fail(error, place, member, why);
+    return file_read(path, FILE_TIMEOUT_MS, content, POLICY_SIZE_MAX) ||
+           fail_to_read(path, error, place, member);
+}
+
+/* The keys that are fetched. They are not read here, but an authority that is missing is found now.
+ */
+static bool open_source(const char *policy_path, const struct caller *caller,
+                        struct caller_keys *keys, char *error, const char *place) {
+    char ca_file[PATH_MAX] = "";
+    if (caller->jwt.ca_file.data && !resolve(policy_path, caller->jwt.ca_file.data, ca_file))
+        return fail(error, place, "ca_file", "the path is too long");
+    if (ca_file[0] != '\0' && eaccess(ca_file, R_OK) != 0)
+        return fail_to_read(ca_file, error, place, "ca_file");
+    keys->source = key_source_new(caller->name.data, caller->jwt.jwks_url.data, ca_file);
+    return keys->source || fail(error, place, "jwks_url", "out of memory");
 }
 
 /* The keys of a JWT caller. content: room for files. */
@@ -78,11 +102,8 @@ static bool load_keys(const char *path, enum access_use use, const struct caller
         return fail(error, place, "jwks_url",
                     "a CGI program can't wait for keys: use jwks_file, and have "
                     "agora-token-jwks --once fetch them into it");
-    if (jwt->jwks_url.data) {
-        keys->source = key_source_new(caller->name.data, jwt->jwks_url.data,
-                                      jwt->ca_file.data ? jwt->ca_file.data : "");
-        return keys->source || fail(error, place, "jwks_url", "out of memory");
-    }
+    if (jwt->jwks_url.data)
+        return open_source(path, caller, keys, error, place);
     bool is_secret = jwt->secret_file.data != NULL;
     const char *member = is_secret ? "secret_file" : "jwks_file";
     if (!read_named(path, is_secret ? jwt->secret_file : jwt->jwks_file, is_secret, content, error,
@@ -261,49 +282,79 @@ static enum access_result try_api_key(const struct question *q, struct agora_tex
                                              : ACCESS_IDENTIFIED;
 }
 
+/* Whose JWT it is; NULL if it is nobody's, or that of several, as its audiences may be. */
+static const struct caller *caller_of(const struct question *q) {
+    const struct policy *policy = q->access->policy;
+    const struct caller *found = NULL;
+    q->out->reason = credential_verdict_text(CREDENTIAL_WRONG_CALLER);
+    for (size_t i = 0; i < policy->callers.count; i++) {
+        const struct caller *caller = caller_at(policy, i);
+        if (caller->kind != CALLER_JWT || !jwt_is_for(&q->out->jwt, &q->access->callers[i].party))
+            continue;
+        if (found) {
+            q->out->reason = "the JWT's issuer and audience are those of several callers";
+            return NULL;
+        }
+        found = caller;
+    }
+    return found;
+}
+
+static enum access_result verify(const struct question *q, const struct caller_keys *its) {
+    struct key_set *keys = its->source ? key_source_keys(its->source) : its->keys;
+    if (!keys) {
+        q->out->reason = "the keys of this caller have not been fetched yet";
+        return ACCESS_NOT_READY;
+    }
+    enum credential_verdict verdict = jwt_verify(&q->out->jwt, &its->party, keys, q->now);
+    if (its->source)
+        key_set_release(keys);
+    if (verdict == CREDENTIAL_UNKNOWN_KEY && its->source)
+        atomic_store(&its->source->is_wanted, true);
+    return verdict == CREDENTIAL_VALID ? ACCESS_IDENTIFIED : refuse_for(q, verdict);
+}
+
 /* only: the one caller whose JWT it may be; NULL for any. */
 static enum access_result try_jwt(const struct question *q, struct agora_text token,
                                   const struct caller *only) {
-    const struct access *access = q->access;
     struct jwt *jwt = &q->out->jwt;
+    struct identity *identity = &q->out->identity;
+    struct scalar subject;
     enum credential_verdict verdict = jwt_parse(jwt, token);
     if (verdict != CREDENTIAL_VALID)
         return refuse_for(q, verdict);
 
     enum access_result result = ACCESS_REFUSED;
-    q->out->reason = credential_verdict_text(CREDENTIAL_WRONG_CALLER);
-    for (size_t i = 0; i < access->policy->callers.count; i++) {
-        const struct caller *caller = caller_at(access->policy, i);
-        const struct caller_keys *its = &access->callers[i];
-        if (caller->kind != CALLER_JWT || (only && only != caller) || !jwt_is_for(jwt, &its->party))
-            continue;
-        struct key_set *keys = its->source ? key_source_keys(its->source) : its->keys;
-        q->out->identity.caller = caller;
-        if (keys)
-            verdict = jwt_verify(jwt, &its->party, keys, q->now);
-        if (its->source)
-            key_set_release(keys);
-        if (!keys) {
-            q->out->reason = "the keys of this caller have not been fetched yet";
-            result = ACCESS_NOT_READY;
-            break;
-        }
-        if (verdict == CREDENTIAL_UNKNOWN_KEY && its->source)
-            atomic_store(&its->source->is_wanted, true);
-        result = verdict == CREDENTIAL_VALID ? ACCESS_IDENTIFIED : refuse_for(q, verdict);
-        break;
+    const struct caller *caller = caller_of(q);
+    if (caller && (!only || only == caller)) {
+        identity->caller = caller;
+        result = verify(q, &q->access->callers[caller - caller_at(q->access->policy, 0)]);
     }
     if (result != ACCESS_IDENTIFIED) {
         jwt_free(jwt);
         return result;
     }
-    q->out->identity.claims = jwt->claims;
-    q->out->identity.subject = json_text(json_object_object_get(jwt->claims, "sub"));
+    identity->claims = jwt->claims;
+    if (scalar_of(json_object_object_get(jwt->claims, "sub"), q->out->digits, &subject))
+        identity->subject = subject.text;
     return ACCESS_IDENTIFIED;
 }
 
+/* False if the header was sent more than once: which of them counts would depend on who reads it.
+ */
+static bool take_header(const struct question *q, const char *name, struct agora_text *value) {
+    unsigned count;
+    *value = request_variable(q->request, name, &count);
+    if (count > 1)
+        q->out->reason = "the header of a credential was sent twice";
+    return count <= 1;
+}
+
 static enum access_result try_bearer(const struct question *q) {
-    struct agora_text token = credential_bearer(variable(q, "HTTP_AUTHORIZATION"));
+    struct agora_text header;
+    if (!take_header(q, "HTTP_AUTHORIZATION", &header))
+        return ACCESS_REFUSED;
+    struct agora_text token = credential_bearer(header);
     if (token.length == 0)
         return ACCESS_ABSENT;
     enum access_result result = try_api_key(q, token);
@@ -311,7 +362,10 @@ static enum access_result try_bearer(const struct question *q) {
 }
 
 static enum access_result try_key_header(const struct question *q) {
-    struct agora_text key = credential_value(variable(q, "HTTP_X_API_KEY"));
+    struct agora_text header;
+    if (!take_header(q, "HTTP_X_API_KEY", &header))
+        return ACCESS_REFUSED;
+    struct agora_text key = credential_value(header);
     if (key.length == 0)
         return ACCESS_ABSENT;
     enum access_result result = try_api_key(q, key);
@@ -320,12 +374,13 @@ static enum access_result try_key_header(const struct question *q) {
 
 static enum access_result try_cookies(const struct question *q) {
     const struct policy *policy = q->access->policy;
-    struct agora_text header = variable(q, "HTTP_COOKIE");
-    for (size_t i = 0; header.length > 0 && i < policy->callers.count; i++) {
+    for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
-        struct agora_text value;
+        struct agora_text header, value;
         if (!caller->jwt.cookie.data)
             continue;
+        if (!take_header(q, "HTTP_COOKIE", &header))
+            return ACCESS_REFUSED;
         if (!credential_cookie(header, caller->jwt.cookie.data, &value))
             return refuse(q, "there are two cookies of that name");
         if (value.length > 0)
@@ -337,7 +392,7 @@ static enum access_result try_cookies(const struct question *q) {
 /* nginx sets REMOTE_USER from the header of Basic authentication, though nothing has checked it; a
  * server that has checked it says so by AUTH_TYPE. */
 static bool is_unchecked(const struct question *q, const char *name) {
-    struct agora_text header = variable(q, "HTTP_AUTHORIZATION");
+    struct agora_text header = text_trim(variable(q, "HTTP_AUTHORIZATION"));
     return strcmp(name, "REMOTE_USER") == 0 && header.length >= 5 &&
            strncasecmp(header.data, "Basic", 5) == 0 && variable(q, "AUTH_TYPE").length == 0;
 }
@@ -347,11 +402,14 @@ static enum access_result try_server(const struct question *q) {
     for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
         const struct server_parameter *parameters = caller->server.parameters.items;
-        if (caller->kind != CALLER_SERVER || variable(q, parameters[0].parameter.data).length == 0)
+        unsigned count = 0;
+        if (caller->kind == CALLER_SERVER)
+            q->out->parameters[0] =
+                request_variable(q->request, parameters[0].parameter.data, &count);
+        if (count == 0 || (count == 1 && q->out->parameters[0].length == 0))
             continue;
         q->out->identity.caller = caller;
         for (size_t j = 0; j < caller->server.parameters.count; j++) {
-            unsigned count;
             const char *name = parameters[j].parameter.data;
             q->out->parameters[j] = request_variable(q->request, name, &count);
             if (count > 1)
