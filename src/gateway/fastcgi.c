@@ -219,6 +219,7 @@ static void reload(struct server *server) {
 static void accept_loop(struct server *server) {
     int pause = -1;
     for (;;) {
+        key_fetcher_step(server->fetcher, monotonic_ms());
         bool waits = atomic_load(&server->limit.is_reached);
         struct pollfd fds[] = {
             {.fd = server->signal_fd, .events = POLLIN},
@@ -229,7 +230,6 @@ static void accept_loop(struct server *server) {
         int timeout = key_fetcher_timeout(server->fetcher);
         poll(fds, 4, pause >= 0 && (timeout < 0 || pause < timeout) ? pause : timeout);
         pause = -1;
-        key_fetcher_step(server->fetcher, monotonic_ms());
 
         bool shall_reload = false;
         struct signalfd_siginfo signal_;
