@@ -119,6 +119,7 @@ $(B)/tests/unit/test_allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,mallo
 $(B)/tests/unit/test_api: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc inflateInit_ \
 	$(addprefix json_object_,object_add array_add to_json_string new_object new_array_ext new_string_len \
 	new_int64 new_uint64 new_double_s new_boolean))
+$(B)/tests/unit/test_key_fetcher: LDFLAGS += -Wl,--wrap=posix_spawn
 $(B)/tests/unit/test_settings: LDFLAGS += -Wl,--wrap=free
 $(B)/tests/unit/test_worker: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,epoll_ctl getaddrinfo freeaddrinfo)
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "access/api_key.h"
 #include "file.h"
@@ -248,15 +250,6 @@ static struct agora_text variable(const struct question *q, const char *name) {
     return request_variable(q->request, name, NULL);
 }
 
-/* False for a header that stands there twice: another program in front may have gone by the other
- * one. */
-static bool take_header(const struct question *q, const char *name, struct agora_text *header) {
-    unsigned count;
-    *header = request_variable(q->request, name, &count);
-    q->out->reason = count > 1 ? "the header of the credential was sent twice" : NULL;
-    return count <= 1;
-}
-
 /* Looks for a caller that has the key. ACCESS_ABSENT if there is none. Every key is compared,
  * whichever it is. */
 static enum access_result try_api_key(const struct question *q, struct agora_text key) {
@@ -283,45 +276,72 @@ static enum access_result try_api_key(const struct question *q, struct agora_tex
                                              : ACCESS_IDENTIFIED;
 }
 
+/* Whose JWT it is; NULL if it is nobody's, or that of several, as its audiences may be. */
+static const struct caller *caller_of(const struct question *q) {
+    const struct policy *policy = q->access->policy;
+    const struct caller *found = NULL;
+    q->out->reason = credential_verdict_text(CREDENTIAL_WRONG_CALLER);
+    for (size_t i = 0; i < policy->callers.count; i++) {
+        const struct caller *caller = caller_at(policy, i);
+        if (caller->kind != CALLER_JWT || !jwt_is_for(&q->out->jwt, &q->access->callers[i].party))
+            continue;
+        if (found) {
+            q->out->reason = "the JWT's issuer and audience are those of several callers";
+            return NULL;
+        }
+        found = caller;
+    }
+    return found;
+}
+
+static enum access_result verify(const struct question *q, const struct caller_keys *its) {
+    struct key_set *keys = its->source ? key_source_keys(its->source) : its->keys;
+    if (!keys) {
+        q->out->reason = "the keys of this caller have not been fetched yet";
+        return ACCESS_NOT_READY;
+    }
+    enum credential_verdict verdict = jwt_verify(&q->out->jwt, &its->party, keys, q->now);
+    if (its->source)
+        key_set_release(keys);
+    if (verdict == CREDENTIAL_UNKNOWN_KEY && its->source)
+        atomic_store(&its->source->is_wanted, true);
+    return verdict == CREDENTIAL_VALID ? ACCESS_IDENTIFIED : refuse_for(q, verdict);
+}
+
 /* only: the one caller whose JWT it may be; NULL for any. */
 static enum access_result try_jwt(const struct question *q, struct agora_text token,
                                   const struct caller *only) {
-    const struct access *access = q->access;
     struct jwt *jwt = &q->out->jwt;
+    struct identity *identity = &q->out->identity;
+    struct scalar subject;
     enum credential_verdict verdict = jwt_parse(jwt, token);
     if (verdict != CREDENTIAL_VALID)
         return refuse_for(q, verdict);
 
     enum access_result result = ACCESS_REFUSED;
-    q->out->reason = credential_verdict_text(CREDENTIAL_WRONG_CALLER);
-    for (size_t i = 0; i < access->policy->callers.count; i++) {
-        const struct caller *caller = caller_at(access->policy, i);
-        const struct caller_keys *its = &access->callers[i];
-        if (caller->kind != CALLER_JWT || (only && only != caller) || !jwt_is_for(jwt, &its->party))
-            continue;
-        struct key_set *keys = its->source ? key_source_keys(its->source) : its->keys;
-        q->out->identity.caller = caller;
-        if (keys)
-            verdict = jwt_verify(jwt, &its->party, keys, q->now);
-        if (its->source)
-            key_set_release(keys);
-        if (!keys) {
-            q->out->reason = "the keys of this caller have not been fetched yet";
-            result = ACCESS_NOT_READY;
-            break;
-        }
-        if (verdict == CREDENTIAL_UNKNOWN_KEY && its->source)
-            atomic_store(&its->source->is_wanted, true);
-        result = verdict == CREDENTIAL_VALID ? ACCESS_IDENTIFIED : refuse_for(q, verdict);
-        break;
+    const struct caller *caller = caller_of(q);
+    if (caller && (!only || only == caller)) {
+        identity->caller = caller;
+        result = verify(q, &q->access->callers[caller - caller_at(q->access->policy, 0)]);
     }
     if (result != ACCESS_IDENTIFIED) {
         jwt_free(jwt);
         return result;
     }
-    q->out->identity.claims = jwt->claims;
-    q->out->identity.subject = json_text(json_object_object_get(jwt->claims, "sub"));
+    identity->claims = jwt->claims;
+    if (scalar_of(json_object_object_get(jwt->claims, "sub"), q->out->digits, &subject))
+        identity->subject = subject.text;
     return ACCESS_IDENTIFIED;
+}
+
+/* False if the header was sent more than once: which of them counts would depend on who reads it.
+ */
+static bool take_header(const struct question *q, const char *name, struct agora_text *value) {
+    unsigned count;
+    *value = request_variable(q->request, name, &count);
+    if (count > 1)
+        q->out->reason = "the header of a credential was sent twice";
+    return count <= 1;
 }
 
 static enum access_result try_bearer(const struct question *q) {
@@ -348,14 +368,13 @@ static enum access_result try_key_header(const struct question *q) {
 
 static enum access_result try_cookies(const struct question *q) {
     const struct policy *policy = q->access->policy;
-    struct agora_text header;
-    if (!take_header(q, "HTTP_COOKIE", &header))
-        return ACCESS_REFUSED;
-    for (size_t i = 0; header.length > 0 && i < policy->callers.count; i++) {
+    for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
-        struct agora_text value;
+        struct agora_text header, value;
         if (!caller->jwt.cookie.data)
             continue;
+        if (!take_header(q, "HTTP_COOKIE", &header))
+            return ACCESS_REFUSED;
         if (!credential_cookie(header, caller->jwt.cookie.data, &value))
             return refuse(q, "there are two cookies of that name");
         if (value.length > 0)
@@ -377,11 +396,14 @@ static enum access_result try_server(const struct question *q) {
     for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
         const struct server_parameter *parameters = caller->server.parameters.items;
-        if (caller->kind != CALLER_SERVER || variable(q, parameters[0].parameter.data).length == 0)
+        unsigned count = 0;
+        if (caller->kind == CALLER_SERVER)
+            q->out->parameters[0] =
+                request_variable(q->request, parameters[0].parameter.data, &count);
+        if (count == 0 || (count == 1 && q->out->parameters[0].length == 0))
             continue;
         q->out->identity.caller = caller;
         for (size_t j = 0; j < caller->server.parameters.count; j++) {
-            unsigned count;
             const char *name = parameters[j].parameter.data;
             q->out->parameters[j] = request_variable(q->request, name, &count);
             if (count > 1)

@@ -61,6 +61,7 @@ struct identification {
     struct identity identity; /* its caller also after ACCESS_NOT_READY; NULL where none is known */
     const char *reason;       /* for the log; NULL once identified */
     struct jwt jwt;
+    char digits[SCALAR_DIGITS]; /* of a subject that is a number */
     struct agora_text parameters[POLICY_PARAMETERS_MAX];
 };
 

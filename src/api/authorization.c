@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 #include "http/cors.h"
@@ -34,9 +35,28 @@ static void put_who(struct buffer *line, const struct identity *who) {
     put_value(line, "subject", who->subject);
 }
 
+/* The channels or the users of all services, but for those that are the same as the one before. */
+static void put_names(struct buffer *line, const char *name, size_t offset,
+                      const struct named_token *tokens, size_t count) {
+    struct agora_text last = {NULL, 0};
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < tokens[i].service_count; j++) {
+            const char *service = (const char *)&tokens[i].services[j];
+            struct agora_text text;
+            memcpy(&text, service + offset, sizeof text);
+            if (text.length == 0 ||
+                (text.length == last.length && memcmp(text.data, last.data, text.length) == 0))
+                continue;
+            if (last.length > 0)
+                buffer_puts(line, ",");
+            else
+                buffer_printf(line, " %s=", name);
+            buffer_put_json_string(line, agora_text_of(quote(text).text));
+            last = text;
+        }
+}
+
 static void put_tokens(struct buffer *line, const struct named_token *tokens, size_t count) {
-    struct agora_text channel = {NULL, 0};
-    struct agora_text user = {NULL, 0};
     bool publishes = false;
     const char *separator = " services=";
     for (size_t i = 0; i < count; i++) {
@@ -45,15 +65,13 @@ static void put_tokens(struct buffer *line, const struct named_token *tokens, si
             const struct service_name *name = service_name_of_type(service->type);
             buffer_printf(line, "%s%s", separator, name->key);
             separator = ",";
-            channel = channel.length > 0 ? channel : service->channel;
-            user = user.length > 0 ? user : service->user;
             publishes |= service->type == AGORA_SERVICE_STREAMING ||
                          service->type == AGORA_SERVICE_FCDN ||
                          (service->type == AGORA_SERVICE_RTC && service->privilege_count > 2);
         }
     }
-    put_value(line, "channel", channel);
-    put_value(line, "user", user);
+    put_names(line, "channel", offsetof(struct agora_service, channel), tokens, count);
+    put_names(line, "user", offsetof(struct agora_service, user), tokens, count);
     buffer_printf(line, " role=%s", publishes ? "publisher" : "subscriber");
 }
 

@@ -118,7 +118,7 @@ static int spawn(struct key_fetcher *fetcher, const char *path, int in, int out)
 }
 
 static bool start(struct key_fetcher *fetcher) {
-    char path[4096];
+    char path[4096] = "agora-token-jwks";
     int in[2] = {-1, -1};
     int out[2] = {-1, -1};
     int error = 0;
@@ -142,7 +142,7 @@ static bool start(struct key_fetcher *fetcher) {
     if (out[0] >= 0)
         close(out[0]);
     fetcher->pid = 0;
-    log_line(LOG_ERROR, "key sets can't be fetched: agora-token-jwks can't be started: %s",
+    log_line(LOG_ERROR, "key sets can't be fetched: %s can't be started: %s", path,
              strerror(error));
     return false;
 }
@@ -227,8 +227,8 @@ static bool take_answer(struct key_fetcher *fetcher, int64_t now) {
     if (!is_ours || digits.length == 0 || length > JWKS_MAX)
         return false;
     size_t head = (size_t)(end + 1 - answer->data);
-    if (answer->length - head < length)
-        return true;
+    if (answer->length - head != length)
+        return answer->length - head < length;
     use_answer(fetcher->asked, is_good, (struct agora_text){end + 1, length}, now);
     forget_question(fetcher);
     return true;
@@ -264,8 +264,11 @@ bool key_fetcher_use(struct key_fetcher *fetcher, const struct access *access) {
     struct key_source **sources = calloc(count + 1, sizeof(struct key_source *));
     if (!sources)
         return false;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sources[i] = key_source_hold(access_source(access, i));
+        if (sources[i] != fetcher->asked)
+            sources[i]->asked_at = 0;
+    }
     release_sources(fetcher);
     fetcher->sources = sources;
     fetcher->count = count;

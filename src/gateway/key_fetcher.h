@@ -18,14 +18,14 @@ struct key_fetcher *key_fetcher_new(void);
 /* Ends the program and frees. NULL is allowed. */
 void key_fetcher_free(struct key_fetcher *fetcher);
 
-/* From now on fetches the key sets that this policy names by URL, and no others; NULL for none.
- * False when there is no memory; nothing has changed then. */
+/* From now on fetches the key sets that this policy names by URL, each of them at once, and no
+ * others; NULL for none. False when there is no memory; nothing has changed then. */
 bool key_fetcher_use(struct key_fetcher *fetcher, const struct access *access);
 
-/* What to poll for input, -1 for nothing, and how long at most, in milliseconds, -1 for ever; then
- * to step. now: of the monotonic clock. */
+/* Does what is due, now of the monotonic clock; to be called again when there is input or time has
+ * passed, in milliseconds. -1: no input is expected, no time matters. */
+void key_fetcher_step(struct key_fetcher *fetcher, int64_t now);
 int key_fetcher_fd(const struct key_fetcher *fetcher);
 int key_fetcher_timeout(const struct key_fetcher *fetcher);
-void key_fetcher_step(struct key_fetcher *fetcher, int64_t now);
 
 #endif

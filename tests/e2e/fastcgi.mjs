@@ -31,9 +31,10 @@ export function fcgiPair(name, value) {
 }
 
 // One whole request, with the parameters that the shipped nginx configuration passes. The
-// connection stays open unless `keep` says otherwise. Its body goes in records of `chunk` bytes.
+// connection stays open unless `keep` says otherwise. Its body goes in records of `chunk` bytes. `more` is
+// a list of parameters besides these.
 export function fcgiRequest(target, {
-    method = 'GET', headers = {}, body = '', keep = true, chunk = 32768, padding = 0,
+    method = 'GET', headers = {}, body = '', keep = true, chunk = 32768, padding = 0, more = [],
 } = {}) {
     const [pathname, query = ''] = target.split('?');
     const bytes = Buffer.from(body);
@@ -52,7 +53,8 @@ export function fcgiRequest(target, {
     };
     return Buffer.concat([
         fcgiRecord(FCGI.BEGIN, Buffer.from([0, 1, keep ? 1 : 0, 0, 0, 0, 0, 0])),
-        fcgiRecord(FCGI.PARAMS, Buffer.concat(Object.entries(params).map(([k, v]) => fcgiPair(k, v)))),
+        fcgiRecord(FCGI.PARAMS, Buffer.concat(
+            [...Object.entries(params), ...more].map(([name, value]) => fcgiPair(name, value)))),
         fcgiRecord(FCGI.PARAMS),
         ...parts,
         fcgiRecord(FCGI.STDIN),

@@ -111,7 +111,7 @@ static bool pattern_fits(const char *pattern, const struct identity *identity,
         if (type != json_type_string && !is_whole)
             continue;
         char digits[32];
-        snprintf(digits, sizeof digits, "%lld", (long long)number);
+        snprintf(digits, sizeof digits, "%lld", is_whole ? (long long)number : 0);
         const char *inserted = is_whole ? digits : json_object_get_string(one);
         size_t length = is_whole ? strlen(digits) : (size_t)json_object_get_string_len(one);
         char *whole = malloc(strlen(pattern) + length + 1);
