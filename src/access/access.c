@@ -55,7 +55,7 @@ static bool path_of(const char *policy_path, struct agora_text name, char path[s
            fail(error, place, member, "the path is too long");
 }
 
-/* Reads a file that the policy names into content, which has room for POLICY_SIZE_MAX. Others must
+/* Reads a file that the policy names into content, of POLICY_SIZE_MAX bytes. Others must
  * not read a secret, nor change what decides who is let in. */
 static bool read_named(const char *policy_path, struct agora_text name, bool is_secret,
                        char *content, char *error, const char *place, const char *member) {
@@ -72,7 +72,7 @@ static bool read_named(const char *policy_path, struct agora_text name, bool is_
     return fail(error, place, member, why);
 }
 
-/* The keys of a JWT caller. content: room for files. */
+/* The keys of a JWT caller. content: POLICY_SIZE_MAX bytes for one file after another. */
 static bool load_keys(const char *path, enum access_use use, const struct caller *caller,
                       struct caller_keys *keys, char *content, char *error) {
     const struct jwt_caller *jwt = &caller->jwt;

@@ -4,10 +4,10 @@
 #include "token/base64.h"
 #include "json/reader.h"
 
-static bool decode(struct agora_text part, char **room, struct agora_text *out) {
-    out->data = *room;
-    bool decoded = base64_decode_digits(part, BASE64_URL, (uint8_t *)*room, &out->length);
-    *room += out->length;
+static bool decode(struct agora_text part, char **at, struct agora_text *out) {
+    out->data = *at;
+    bool decoded = base64_decode_digits(part, BASE64_URL, (uint8_t *)*at, &out->length);
+    *at += out->length;
     return decoded;
 }
 
@@ -23,9 +23,9 @@ static enum credential_verdict take_header(struct jws *jws, struct json_object *
     if (!jws->algorithm)
         return CREDENTIAL_WRONG_ALGORITHM;
     /* It takes the place of the header's text, which is longer and has been read. */
-    jws->kid = (struct agora_text){has_kid ? jws->room : NULL, name.length};
+    jws->kid = (struct agora_text){has_kid ? jws->buffer : NULL, name.length};
     if (has_kid)
-        memcpy(jws->room, name.data, name.length);
+        memcpy(jws->buffer, name.data, name.length);
     return CREDENTIAL_VALID;
 }
 
@@ -33,7 +33,7 @@ static enum credential_verdict read_header(struct jws *jws, struct agora_text en
     struct agora_text text;
     struct json_object *json;
     struct json_error error;
-    if (!decode(encoded, &(char *){jws->room}, &text))
+    if (!decode(encoded, &(char *){jws->buffer}, &text))
         return CREDENTIAL_MALFORMED;
     if (!json_read(text, JSON_REFUSE_REPEATED, &json, &error))
         return error.no_memory ? CREDENTIAL_NO_MEMORY : CREDENTIAL_MALFORMED;
@@ -61,8 +61,8 @@ enum credential_verdict jws_parse(struct jws *jws, struct agora_text token) {
     if (!is_known)
         jws->known_length = 0;
     /* What is in front of it is for the header or, if that is known, has the kid. */
-    char *room = jws->room + base64_bound(header.length + 3);
-    if (!decode(payload, &room, &jws->payload) || !decode(rest, &room, &jws->signature))
+    char *buffer = jws->buffer + base64_bound(header.length + 3);
+    if (!decode(payload, &buffer, &jws->payload) || !decode(rest, &buffer, &jws->signature))
         return CREDENTIAL_MALFORMED;
     return is_known ? CREDENTIAL_VALID : read_header(jws, header);
 }

@@ -5,12 +5,12 @@
 #include "access/credential.h"
 #include "access/key_set.h"
 
-enum { JWS_LENGTH_MAX = 8192, JWS_ROOM = JWS_LENGTH_MAX / 4 * 3 + 3, JWS_KNOWN_MAX = 512 };
+enum { JWS_LENGTH_MAX = 8192, JWS_BUFFER_SIZE = JWS_LENGTH_MAX / 4 * 3 + 3, JWS_KNOWN_MAX = 512 };
 
 /*
  * A JWS taken apart. Zero it before its first use and keep it for the next: the tokens of a caller
  * have the same header, which is then read but once. Nothing is to be freed: message is a part of
- * the token, which must live as long, and all else lies in room. What a payload says is nobody's
+ * the token, which must live as long, and all else lies in buffer. What a payload says is nobody's
  * word before jws_verify.
  */
 struct jws {
@@ -21,7 +21,7 @@ struct jws {
     struct agora_text message; /* what is signed */
     char known[JWS_KNOWN_MAX]; /* the header that algorithm and kid are from, as it is encoded */
     size_t known_length;       /* 0 if they are from none, or a longer one */
-    char room[JWS_ROOM];
+    char buffer[JWS_BUFFER_SIZE];
 };
 
 /*

@@ -121,9 +121,9 @@ static uint32_t take(struct shard *shard, struct rate_limit limit, const uint64_
     /* Rounded up, so that nobody gets more than the limit. */
     uint64_t interval = (limit.seconds * ns_per_second + limit.count - 1) / limit.count;
     bool is_other = slot->hash[0] != hash[0] || slot->hash[1] != hash[1];
-    uint64_t room = is_other ? 0 : interval * (limit.count - 1);
-    if (slot->full_at > now_ns + room)
-        return (uint32_t)((slot->full_at - room - now_ns + ns_per_second - 1) / ns_per_second);
+    uint64_t burst = is_other ? 0 : interval * (limit.count - 1);
+    if (slot->full_at > now_ns + burst)
+        return (uint32_t)((slot->full_at - burst - now_ns + ns_per_second - 1) / ns_per_second);
     memcpy(slot->hash, hash, sizeof slot->hash);
     slot->full_at = (slot->full_at > now_ns ? slot->full_at : now_ns) + interval;
     return 0;
