@@ -115,9 +115,12 @@ for (const { title, image, start, ask, most, inner } of IMAGES) {
             assert.ok(added > 1 && added < most, `${added} MB`);
         });
 
-        test('holds no compiler and no header', async () => {
+        test('holds the programs and the authorities that they trust, but no compiler and no header', async () => {
             const files = await filesOf(image);
-            assert.ok(files.includes('/usr/local/bin/agora-token-fcgi'));
+            for (const file of ['/usr/local/bin/agora-token-fcgi', '/usr/local/bin/agora-token-jwks',
+                '/etc/ssl/certs/ca-certificates.crt']) {
+                assert.ok(files.includes(file), file);
+            }
             const tools = /\/(?:[\w-]*-)?(?:cc|c\+\+|gcc|g\+\+|cpp|clang|tcc|as|ld|make|cmake)(?:-?[\d.]+)?$/;
             assert.deepEqual(files.filter((file) => /^\/usr\/(?:local\/)?s?bin\/|^\/s?bin\//.test(file)
                 && tools.test(file)), []);
