@@ -3,6 +3,7 @@
 
 import crypto from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 
 export const API_KEY = 'a key that is made for the tests alone, and nowhere in force';
 const ISSUER = 'https://login.example.com/';
@@ -23,17 +24,19 @@ export const keyPolicy = (user) => JSON.stringify({
     rules: [{ caller: 'server', services: ['rtm'], users: [user] }],
 });
 
-export async function startLogin() {
+// tls: the key and certificate of `host`, if it is to speak HTTPS.
+export async function startLogin({ host = '127.0.0.1', tls } = {}) {
     const { privateKey, publicKey } = crypto.generateKeyPairSync('ed25519');
     const keySet = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: '1' }] });
     const login = { asked: 0, isDown: false };
-    const server = http.createServer((question, answer) => {
+    const serve = (question, answer) => {
         login.asked++;
         answer.writeHead(login.isDown ? 500 : 200).end(keySet);
-    });
+    };
+    const server = tls ? https.createServer(tls, serve) : http.createServer(serve);
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     return Object.assign(login, {
-        url: `http://127.0.0.1:${server.address().port}/jwks.json`,
+        url: `http${tls ? 's' : ''}://${host}:${server.address().port}/jwks.json`,
         bearer(sub, { key = privateKey } = {}) {
             const signed = `${segment({ alg: 'EdDSA', kid: '1' })}.${segment({
                 iss: ISSUER, aud: AUDIENCE, sub, exp: Math.floor(Date.now() / 1000) + 600,

@@ -319,6 +319,31 @@ describe('the service under systemd', () => {
             }
         });
 
+        it('fetches by HTTPS too, by a name that it looks up, from whom a private authority vouches for', async () => {
+            const host = 'login.test';
+            const certificate = `${folder}/authority.pem`;
+            await run(`openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=${host} \
+                -addext subjectAltName=DNS:${host} -keyout /root/login.key -out ${certificate} 2>/dev/null
+                chmod 644 ${certificate} && echo 127.0.0.1 ${host} >>/etc/hosts`);
+            const [key, cert] = await Promise.all([run('cat /root/login.key'), run(`cat ${certificate}`)]);
+            const other = await startLogin({ host, tls: { key, cert } });
+            try {
+                const fetchedBy = (keys) => run(`cat >${access} && systemctl reload agora-token-fcgi`,
+                    { input: loginPolicy(keys) });
+                await fetchedBy({ jwks_url: other.url });
+                await tells('the key set could not be fetched: SSL certificate problem');
+                assertJson(await ask(other.bearer('alice')), 503);
+                await fetchedBy({ jwks_url: other.url, ca_file: certificate });
+                await waitFor('the keys', async () => (await ask(other.bearer('alice'))).status === 200);
+                assertJson(await ask(login.bearer('alice')), 401);
+                await fetchedBy({ jwks_url: login.url });
+                await waitFor('the keys', async () => (await ask(login.bearer('alice'))).status === 200);
+            } finally {
+                await other.stop();
+            }
+            await run(`rm ${certificate}`);
+        });
+
         it('starts the process that fetches again when it was killed', async () => {
             const pid = await mainPid();
             const child = await run(`pgrep --parent ${pid}`);
