@@ -204,8 +204,14 @@ static const struct option_spec options_key[] = {
     OPTIONS_END,
 };
 
+static void free_environment(char **environment) {
+    for (char **variable = environment; variable && *variable; variable++)
+        free(*variable);
+    free(environment);
+}
+
 /* The request that shows these credentials, as a web server describes it; NULL when there is no
- * memory. To be freed with its strings. */
+ * memory. To be given to free_environment. */
 static char **environment_of(const struct values *values) {
     const struct variables *variables = &values->variables;
     char **environment = calloc(variables->count + 3, sizeof *environment);
@@ -217,7 +223,12 @@ static char **environment_of(const struct values *values) {
         made = asprintf(&environment[count++], "HTTP_X_API_KEY=%s", values->api_key) > 0;
     for (size_t i = 0; made && i < variables->count; i++)
         made = (environment[count++] = strdup(variables->list[i])) != NULL;
-    return made ? environment : NULL;
+    if (made)
+        return environment;
+    if (environment && count > 0)
+        environment[count - 1] = NULL; /* which a failed asprintf leaves undefined */
+    free_environment(environment);
+    return NULL;
 }
 
 /* Says of each rule up to the first that fits what it has against the token. */
@@ -231,8 +242,10 @@ static int take(const struct command *command, const struct values *values, uint
     char **environment = access ? environment_of(values->outer) : NULL;
     if (!access)
         return EXIT_FAILED;
-    if (!environment)
+    if (!environment) {
+        access_release(access);
         return complain_failed(command, "out of memory");
+    }
     const struct policy *policy = access_policy(access);
     const struct request request = {.environment = environment};
     int status = EXIT_FAILED;
@@ -256,9 +269,7 @@ static int take(const struct command *command, const struct values *values, uint
     status = granted ? EXIT_OK : EXIT_FAILED;
     identification_free(&who);
 out:
-    for (char **variable = environment; *variable; variable++)
-        free(*variable);
-    free(environment);
+    free_environment(environment);
     access_release(access);
     return status;
 }

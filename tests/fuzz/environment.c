@@ -94,7 +94,10 @@ static void check_service(const struct agora_service *service, bool has_room) {
     for (size_t i = 0; i < service->privilege_count; i++)
         check_lifetime(service->privileges[i].expire);
     check_text(service->channel);
-    if (service->type != AGORA_SERVICE_CHAT || !has_room) /* there it is a hash of the user */
+    /* A hash of the user; or 0, which an empty segment stands for. */
+    bool is_hash = service->type == AGORA_SERVICE_CHAT && has_room;
+    bool is_default = text_equals(service->user, "0") && is_word_asked("//");
+    if (!is_hash && !is_default)
         check_text(service->user);
     for (size_t i = 0; i < service->permission_count; i++)
         for (size_t k = 0; k < service->permissions[i].name_count; k++)
