@@ -25,7 +25,6 @@
 #include "http/buffer.h"
 #include "text.h"
 #include "version.h"
-#include "json/reader.h"
 
 enum { EXIT_USAGE = 2, TIMEOUT_SECONDS = 5 };
 
@@ -131,69 +130,13 @@ static int fetch_once(CURL *curl, const char *url, const char *ca_file, const ch
     return keys ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The member as the service would see it: a list of operations counts by whether it has verify, and
- * anything else that is no string counts as null. */
-static struct json_object *reduce_member(struct json_object *value) {
-    struct json_object *list = NULL;
-    if (json_object_is_type(value, json_type_string))
-        return json_object_get(value);
-    for (size_t i = 0; json_object_is_type(value, json_type_array) && !list &&
-                       i < json_object_array_length(value);
-         i++) {
-        struct json_object *operation = json_object_array_get_idx(value, i);
-        if (text_equals(json_text(operation), "verify") && (list = json_object_new_array()))
-            json_object_array_add(list, json_object_get(operation));
-    }
-    return list;
-}
-
-/* Leaves of a key set what the service looks at. In memory some JSON takes 250 times its length,
- * which is for this program to bear. */
-static bool reduce(struct buffer *body, char error[static CURL_ERROR_SIZE]) {
-    static const char *const members[] = {"kty", "crv", "use", "key_ops", "alg",
-                                          "kid", "n",   "e",   "x",       "y"};
-    struct json_object *json, *list;
-    struct json_error problem;
-    struct json_object *keys = json_object_new_array();
-    struct json_object *reduced = json_object_new_object();
-    size_t length = 0;
-    const char *text = NULL;
-    if (!json_read((struct agora_text){body->data, body->length}, JSON_REFUSE_REPEATED, &json,
-                   &problem))
-        snprintf(error, CURL_ERROR_SIZE, "it is not JSON: expected %s at byte %zu",
-                 problem.expected, problem.at);
-    else if (!json_object_object_get_ex(json, "keys", &list) ||
-             !json_object_is_type(list, json_type_array))
-        snprintf(error, CURL_ERROR_SIZE, "it is no key set: use {\"keys\":[…]}");
-    else {
-        for (size_t i = 0; i < json_object_array_length(list) && i < KEYS_MAX; i++) {
-            struct json_object *key = json_object_new_object();
-            struct json_object *value;
-            for (size_t j = 0; j < sizeof members / sizeof members[0]; j++)
-                if (json_object_object_get_ex(json_object_array_get_idx(list, i), members[j],
-                                              &value))
-                    json_object_object_add(key, members[j], reduce_member(value));
-            json_object_array_add(keys, key);
-        }
-        json_object_object_add(reduced, "keys", json_object_get(keys));
-        text = json_object_to_json_string_length(
-            reduced, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-        buffer_clear(body);
-        buffer_put(body, (struct agora_text){text, length});
-    }
-    json_object_put(reduced);
-    json_object_put(keys);
-    json_object_put(json);
-    return text && length <= JWKS_MAX;
-}
-
 static bool answer(CURL *curl, char *line, struct buffer *body) {
     char error[CURL_ERROR_SIZE];
     const char *number = strsep(&line, "\t");
     const char *ca_file = strsep(&line, "\t");
     if (!line)
         return false;
-    bool fetched = fetch(curl, line, ca_file, body, error) && reduce(body, error);
+    bool fetched = fetch(curl, line, ca_file, body, error);
     size_t length = fetched ? body->length : strlen(error);
     printf("%s %s%zu\n", number, fetched ? "" : "- ", length);
     fwrite(fetched ? body->data : error, 1, length, stdout);

@@ -70,7 +70,7 @@ enum { ALGORITHMS = sizeof algorithms / sizeof algorithms[0], ALGORITHMS_OF_A_KE
  * verification copies it, which takes a tenth of the time that making one does.
  */
 struct key {
-    char *kid; /* NULL when it has none */
+    char *kid; /* NULL when it has none; the same for all algorithms of a key of the file */
     size_t kid_length;
     const struct algorithm *algorithm;
     EVP_MAC_CTX *mac;        /* of a secret, else NULL */
@@ -101,7 +101,8 @@ void key_set_release(struct key_set *keys) {
     if (!keys || atomic_fetch_sub(&keys->holders, 1) > 0)
         return;
     for (size_t i = 0; i < keys->count; i++) {
-        free(keys->keys[i].kid);
+        if (i == 0 || keys->keys[i].kid != keys->keys[i - 1].kid)
+            free(keys->keys[i].kid);
         EVP_MAC_CTX_free(keys->keys[i].mac);
         EVP_MD_CTX_free(keys->keys[i].public);
     }
@@ -283,20 +284,21 @@ static const char *add_key(struct key_set *keys, struct json_object *json) {
     if (!pkey)
         return "it is malformed, or RSA of less than 2048 or more than 8192 bits";
 
-    const char *problem = NULL;
+    char *kid_copy = has_kid ? malloc(name.length + 1) : NULL;
+    if (kid_copy)
+        memcpy(kid_copy, name.data, name.length);
+    const char *problem = has_kid && !kid_copy ? no_memory : NULL;
     for (const struct algorithm *a = algorithms; !problem && a < algorithms + ALGORITHMS; a++) {
         if (a->type != type || (only && a != only))
             continue;
         struct key *key = &keys->keys[keys->count++];
         key->algorithm = a;
-        key->kid = has_kid ? malloc(name.length + 1) : NULL;
+        key->kid = kid_copy;
         key->public = EVP_MD_CTX_new();
         key->signature_length =
             is_ec(type) ? 2 * types[type].length : (size_t)EVP_PKEY_get_size(pkey);
         key->kid_length = name.length;
-        if (key->kid)
-            memcpy(key->kid, name.data, name.length);
-        if ((has_kid && !key->kid) || !key->public ||
+        if (!key->public ||
             EVP_DigestVerifyInit_ex(key->public, NULL, *a->digest ? a->digest : NULL, NULL, NULL,
                                     pkey, a->parameters) != 1)
             problem = no_memory;

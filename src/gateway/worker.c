@@ -142,6 +142,8 @@ static void drop(struct worker *worker, struct connection *connection) {
     release(worker, &connection->unread);
     release(worker, &connection->unsent);
     unlink_connection(connection);
+    /* To close it does not end that while a program that is being started has a copy of it. */
+    epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     close(connection->fd);
     free(connection);
     atomic_fetch_sub(&worker->load, 1);

@@ -1,5 +1,6 @@
 /* When key sets are fetched, by a clock of the test, and what the fetcher does of whatever the
  * program answers that it starts: here a script. */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -37,9 +38,11 @@ int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
                        char *const environment[]) {
     char script[128];
     assert_non_null(strstr(path, "/agora-token-jwks"));
-    snprintf(script, sizeof script, "%s/%s", folder, is_missing ? "none" : "script");
+    snprintf(script, sizeof script, "%s/script", folder);
+    if (is_missing)
+        return ENOENT;
+    starts++;
     int error = __real_posix_spawn(pid, script, files, attributes, arguments, environment);
-    starts += error == 0;
     last_pid = *pid;
     return error;
 }

@@ -113,6 +113,30 @@ static void test_watch_refused(void **state) {
 
 /* Waits until the worker has a connection that has idled for longer than those which are given to
  * it next, or has none that idles. */
+/* A program that is being started has copies of all descriptors until it is there, and by them the
+ * kernel goes on to report what happens to a connection that was closed here. */
+static void test_copied_descriptor(void **state) {
+    (void)state;
+    int ends[2];
+    struct worker *worker = start_worker();
+    int other = connect_to(worker);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    int copy = dup(ends[1]);
+    worker_add(worker, ends[1]);
+    expect_served(ends[0]);
+    shutdown(ends[0], SHUT_WR);
+    for (int i = 0; i < 1000 && worker_load(worker) > 1; i++)
+        usleep(1000);
+    assert_int_equal(worker_load(worker), 1);
+    /* Reported once more, unless it is watched no longer. */
+    close(ends[0]);
+    expect_served(other);
+    expect_served(other);
+    close(copy);
+    close(other);
+    end_worker(worker);
+}
+
 static int64_t idle_since(struct worker *worker, bool is_any) {
     for (int i = 0; i < MOMENT_MS; i++) {
         int64_t since = worker_idle_since(worker);
@@ -271,9 +295,8 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_watch_refused),
-        cmocka_unit_test(test_make_room),
-        cmocka_unit_test(test_stored_max),
+        cmocka_unit_test(test_watch_refused), cmocka_unit_test(test_copied_descriptor),
+        cmocka_unit_test(test_make_room),     cmocka_unit_test(test_stored_max),
         cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests_name("worker", tests, start, end);
