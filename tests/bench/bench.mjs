@@ -1,10 +1,11 @@
 // Measures the library, the service behind nginx, its growth and plain CGI in one run, and prints one
-// table with the ratios that count. `make bench` calls it. Writes build/bench/{bench.json,latency.svg}.
+// table with the ratios that count: of access control, what it adds to the same request without. `make bench` calls it. Writes build/bench/{bench.json,latency.svg}.
 //
 // Requests a second swing on a shared machine; CPU time a request, from the kernel's own accounting,
 // much less so. Each comparison is made of runs that take turns.
 
 import { execFileSync, spawn } from 'node:child_process';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -126,6 +127,99 @@ function builder() {
     return us;
 }
 
+// --- Access control ----------------------------------------------------------
+
+const base64url = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+function jwt(alg, sign) {
+    const message = `${base64url({ alg, kid: 'k', typ: 'JWT' })}.${base64url({
+        iss: alg, aud: 'bench', sub: 'alice', exp: Math.floor(Date.now() / 1000) + 3600, rooms: ['lecture'] })}`;
+    return `${message}.${sign(message).toString('base64url')}`;
+}
+
+// Writes a policy that knows each kind of credential. Returns its path, and by kind the header that
+// wrk sends for a token that the policy's rule for it allows.
+function makePolicy(directory) {
+    const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const secret = crypto.randomBytes(32).toString('hex');
+    const key = crypto.randomBytes(32).toString('base64url');
+    const file = (name, content) => {
+        fs.writeFileSync(path.join(directory, name), content, { mode: 0o600 });
+        return name;
+    };
+    const keySet = (name, publicKey) => file(`${name}.json`,
+        JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: name }] }));
+    const caller = (name, keys) => ({ jwt: { issuer: name, audience: 'bench', ...keys } });
+    const rule = (name, users) => ({ caller: name, services: ['rtc'], channels: ['${rooms}'], users,
+        roles: ['publisher'], max_expire: 3600 });
+    const policy = {
+        callers: {
+            HS256: caller('HS256', { secret_file: file('secret', secret) }),
+            RS256: caller('RS256', { jwks_file: keySet('RS256', rsa.publicKey) }),
+            ES256: caller('ES256', { jwks_file: keySet('ES256', ec.publicKey) }),
+            key: { api_keys: [{ id: 'bench', sha256: crypto.createHash('sha256').update(key).digest('hex') }] },
+        },
+        rules: [...['HS256', 'RS256', 'ES256'].map((name) => rule(name, ['*'])),
+            { ...rule('key', ['*']), channels: ['*'] }],
+    };
+    return {
+        path: path.join(directory, file('access.json', JSON.stringify(policy))),
+        headers: {
+            'API key': `X-API-Key: ${key}`,
+            HS256: `Authorization: Bearer ${jwt('HS256', (text) => crypto.createHmac('sha256', secret).update(text).digest())}`,
+            RS256: `Authorization: Bearer ${jwt('RS256', (text) => crypto.sign('sha256', text, rsa.privateKey))}`,
+            ES256: `Authorization: Bearer ${jwt('ES256', (text) => crypto.sign('sha256', text,
+                { key: ec.privateKey, dsaEncoding: 'ieee-p1363' }))}`,
+        },
+    };
+}
+
+// Microseconds of OpenSSL's own verification of a signature.
+function opensslSpeed(name) {
+    const text = execFileSync('openssl', ['speed', '-seconds', '1', '-mr', name],
+        { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const fields = text.trim().split('\n').at(-1).split(':');
+    return 1e6 / Number(fields.at(-1));
+}
+
+// CPU a token of the responder with each kind of credential, and of one without a policy, in turn.
+async function access() {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'agora-token-bench-'));
+    const policy = makePolicy(directory);
+    const open = await startService('1');
+    const closed = await startService('1', { ACCESS_FILE: policy.path });
+    const rounds = { open: [], ...Object.fromEntries(Object.keys(policy.headers).map((name) => [name, []])) };
+    let errors = 0;
+    for (let round = 0; round < 5; round++) {
+        for (const [name, runs] of Object.entries(rounds)) {
+            const service = name === 'open' ? open : closed;
+            const run = await load(service, targets(service).token, 32, SECONDS, policy.headers[name]);
+            errors += run.errors;
+            runs.push(run.responderUs);
+        }
+    }
+    await open.stop();
+    await closed.stop();
+    const programs = [path.join(release, 'agora-token.cgi')];
+    const rules = Array.from({ length: 100 }, (_, i) => ({ caller: 'key', services: ['rtc'], channels: [`room-${i}-*`], users: ['*'] }));
+    fs.writeFileSync(path.join(directory, 'hundred.json'), JSON.stringify({
+        callers: { key: { api_keys: [{ id: 'bench', sha256: crypto.createHash('sha256').update('key').digest('hex') }] } }, rules }), { mode: 0o600 });
+    const request = { ...SETTINGS, GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET', LOG_LEVEL: 'warning',
+        PATH_INFO: '/rtc/room-99-a/subscriber/uid/42', HTTP_X_API_KEY: 'key' };
+    const processMs = (env) => Number(execFileSync(path.join(release, 'tests/bench/process'), ['300', ...programs],
+        { encoding: 'utf8', env }).trim().split(' ')[1]);
+    const cgiRounds = Array.from({ length: 3 }, () => [processMs(request),
+        processMs({ ...request, ACCESS_FILE: path.join(directory, 'hundred.json') })]);
+    fs.rmSync(directory, { recursive: true, force: true });
+    return {
+        us: Object.fromEntries(Object.entries(rounds).map(([name, runs]) => [name, median(runs)])),
+        errors,
+        openssl: { RS256: opensslSpeed('rsa2048'), ES256: opensslSpeed('ecdsap256') },
+        cgiMs: [0, 1].map((i) => median(cgiRounds.map((pair) => pair[i]))),
+    };
+}
+
 function cgi() {
     const programs = [path.join(release, 'tests/bench/line'), path.join(release, 'agora-token.cgi')];
     const lines = execFileSync(path.join(release, 'tests/bench/process'), ['300', ...programs], {
@@ -139,7 +233,7 @@ function cgi() {
 // --- The service -------------------------------------------------------------
 
 // workers: of nginx and of the responder, 'auto' being one a core.
-async function startService(workers = 'auto') {
+async function startService(workers = 'auto', settings = {}) {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'agora-token-bench-'));
     fs.chmodSync(directory, 0o755);
     const socket = path.join(directory, 'responder.sock');
@@ -166,7 +260,7 @@ async function startService(workers = 'auto') {
     // The mask is for the socket, which nginx's workers must reach when this runs as root.
     const responder = start('sh', ['-c', 'umask 0; exec "$@"', 'sh',
         path.join(release, 'agora-token-fcgi'), '--listen', `unix:${socket}`],
-    { env: { ...process.env, ...SETTINGS, LOG_LEVEL: 'error', WORKERS: workers === 'auto' ? '0' : workers } });
+    { env: { ...process.env, ...SETTINGS, LOG_LEVEL: 'warning', WORKERS: workers === 'auto' ? '0' : workers, ...settings } });
     const nginx = start('nginx', ['-e', 'stderr', '-c', path.join(directory, 'nginx.conf')]);
     await waitForPort(port);
     const nodePort = await freePort();
@@ -185,12 +279,12 @@ async function startService(workers = 'auto') {
 }
 
 // One run of wrk: its own figures, and the CPU time of the responder and of nginx for each request.
-async function load(service, url, clients, seconds = SECONDS) {
+async function load(service, url, clients, seconds = SECONDS, header = '') {
     const used = () => [cpu(service.responder), sum(service.nginxWorkers.map(cpu))];
     const before = used();
     const text = await new Promise((resolve, reject) => {
         const child = spawn('wrk', ['-t1', `-c${clients}`, `-d${seconds}`, '--timeout', '10',
-            '-s', path.join(here, 'report.lua'), url], { stdio: ['ignore', 'pipe', 'inherit'] });
+            '-s', path.join(here, 'report.lua'), ...(header ? ['-H', header] : []), url], { stdio: ['ignore', 'pipe', 'inherit'] });
         let printed = '';
         child.stdout.on('data', (data) => { printed += data; });
         child.on('error', reject);
@@ -353,6 +447,15 @@ function report(result) {
         `${Math.round(token.rate)} / ${Math.round(constant.rate)} = ${ratio(token.rate, constant.rate)}`));
 
     lines.push('');
+    say('access control, in turn, 32 clients, one worker', 'responder’s CPU a token', 'more than without', 'OpenSSL’s verification alone');
+    say(...Array(4).fill('---'));
+    const { us: by, openssl } = result.access;
+    for (const [name, value] of Object.entries(by)) {
+        say(name === 'open' ? 'without a policy' : name, us(value), name === 'open' ? '' : us(value - by.open),
+            openssl[name] ? us(openssl[name]) : '');
+    }
+
+    lines.push('');
     say('', 'figure');
     say('---', '---');
     say('throughput lost beside 200 stalled connections', `${(result.stalled.loss * 100).toFixed(1)} %`);
@@ -362,6 +465,8 @@ function report(result) {
     say('errors among those', mem.errors);
     say('plain CGI, whole process: static program / a C program that prints a line',
         `${process_.programMs.toFixed(2)} ms / ${process_.lineMs.toFixed(2)} ms = ${ratio(process_.programMs, process_.lineMs)}`);
+    const [openMs, closedMs] = result.access.cgiMs;
+    say('plain CGI, static program: with a policy of 100 rules / without', `${closedMs.toFixed(2)} ms / ${openMs.toFixed(2)} ms = ${ratio(closedMs, openMs)}`);
     return lines.join('\n');
 }
 
@@ -374,6 +479,7 @@ try {
     result.library = library();
     result.builder = builder();
     result.cgi = cgi();
+    result.access = await access();
     const single = await startService('1');
     result.single = await interleaved(single);
     await single.stop();
