@@ -237,10 +237,10 @@ static bool take_answer(struct key_fetcher *fetcher, int64_t now) {
 /* False when the program has to be started again. */
 static bool read_answer(struct key_fetcher *fetcher, int64_t now) {
     for (;;) {
-        char *room = buffer_reserve(&fetcher->answer, 4096);
-        if (!room || fetcher->answer.length > JWKS_MAX + HEADER_MAX)
+        char *bytes = buffer_reserve(&fetcher->answer, 4096);
+        if (!bytes || fetcher->answer.length > JWKS_MAX + HEADER_MAX)
             return false;
-        ssize_t got = read(fetcher->out, room, 4096);
+        ssize_t got = read(fetcher->out, bytes, 4096);
         if (got < 0)
             return errno == EAGAIN || errno == EINTR;
         if (got == 0 || !fetcher->asked)
