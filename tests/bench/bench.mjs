@@ -183,21 +183,25 @@ function opensslSpeed(name) {
     return 1e6 / Number(fields.at(-1));
 }
 
-// CPU a token of the responder with each kind of credential, and of one without a policy, in turn.
+// CPU of the responder for the same request, a token and each kind of credential, without a policy and
+// with one, in turn.
 async function access() {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'agora-token-bench-'));
     const policy = makePolicy(directory);
     const open = await startService('1');
     const closed = await startService('1', { ACCESS_FILE: policy.path });
-    const rounds = { open: [], ...Object.fromEntries(Object.keys(policy.headers).map((name) => [name, []])) };
+    const us = {};
     let errors = 0;
-    for (let round = 0; round < 5; round++) {
-        for (const [name, runs] of Object.entries(rounds)) {
-            const service = name === 'open' ? open : closed;
-            const run = await load(service, targets(service).token, 32, SECONDS, policy.headers[name]);
-            errors += run.errors;
-            runs.push(run.responderUs);
+    for (const [name, header] of Object.entries(policy.headers)) {
+        const runs = [[], []];
+        for (let round = 0; round < 5; round++) {
+            for (const [i, service] of [open, closed].entries()) {
+                const run = await load(service, targets(service).token, 32, SECONDS, header);
+                errors += run.errors;
+                runs[i].push(run.responderUs);
+            }
         }
+        us[name] = runs.map(median);
     }
     await open.stop();
     await closed.stop();
@@ -213,7 +217,7 @@ async function access() {
         processMs({ ...request, ACCESS_FILE: path.join(directory, 'hundred.json') })]);
     fs.rmSync(directory, { recursive: true, force: true });
     return {
-        us: Object.fromEntries(Object.entries(rounds).map(([name, runs]) => [name, median(runs)])),
+        us,
         errors,
         openssl: { RS256: opensslSpeed('rsa2048'), ES256: opensslSpeed('ecdsap256') },
         cgiMs: [0, 1].map((i) => median(cgiRounds.map((pair) => pair[i]))),
@@ -447,12 +451,12 @@ function report(result) {
         `${Math.round(token.rate)} / ${Math.round(constant.rate)} = ${ratio(token.rate, constant.rate)}`));
 
     lines.push('');
-    say('access control, in turn, 32 clients, one worker', 'responder’s CPU a token', 'more than without', 'OpenSSL’s verification alone');
-    say(...Array(4).fill('---'));
-    const { us: by, openssl } = result.access;
-    for (const [name, value] of Object.entries(by)) {
-        say(name === 'open' ? 'without a policy' : name, us(value), name === 'open' ? '' : us(value - by.open),
-            openssl[name] ? us(openssl[name]) : '');
+    say('access control, in turn, 32 clients, one worker', 'CPU of the same request without a policy', 'with one',
+        'more', 'OpenSSL’s verification alone');
+    say(...Array(5).fill('---'));
+    for (const [name, [without, withPolicy]] of Object.entries(result.access.us)) {
+        const alone = result.access.openssl[name];
+        say(name, us(without), us(withPolicy), us(withPolicy - without), alone ? us(alone) : '');
     }
 
     lines.push('');
