@@ -258,7 +258,10 @@ describe('the end', () => {
                     child.kill('SIGTERM');
                     child.kill('SIGCONT');
                     await sleep(100);
-                    sockets.forEach((socket) => socket.write(later));
+                    // Even a write of nothing fails once the responder, which has all, reads no more.
+                    if (later.length > 0) {
+                        sockets.forEach((socket) => socket.write(later));
+                    }
                     for (const all of await answers) {
                         assert.equal(all.length, answersExpected);
                         assertMinted(all.at(-1));
