@@ -180,10 +180,11 @@ static size_t fail_each(enum agora_token_error (*attempt)(void)) {
 
 static void test_minting(void **state) {
     (void)state;
-    /* The minter and its EVP contexts; and memory and a stream for the large one. */
+    /* The minter and its EVP contexts, of which OpenSSL makes fewer from release to release; and
+     * memory and a stream for the large one. */
     size_t small = fail_each(mint_small);
     size_t large = fail_each(mint_large);
-    assert_true(small > 5);
+    assert_true(small > 2);
     assert_true(large > small);
 }
 
