@@ -9,9 +9,13 @@
 
 #include "agora_token.h"
 
+/* The same bytes. */
+static inline bool text_same(struct agora_text a, struct agora_text b) {
+    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
 static inline bool text_equals(struct agora_text text, const char *string) {
-    size_t length = strlen(string);
-    return text.length == length && (length == 0 || memcmp(text.data, string, length) == 0);
+    return text_same(text, agora_text_of(string));
 }
 
 /* Splits *rest at the first separator: returns what stands before it and moves *rest behind it.

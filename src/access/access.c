@@ -112,19 +112,15 @@ static bool load_keys(const char *path, enum access_use use, const struct caller
     return keys->keys || fail(error, place, member, why);
 }
 
-static bool same_text(struct agora_text a, struct agora_text b) {
-    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
 /* Takes over what was fetched for a caller of the same name, login and address. */
 static void take_over(const struct access *old, const struct caller *caller,
                       struct caller_keys *keys) {
     for (size_t i = 0; old && keys->source && i < old->policy->callers.count; i++) {
         const struct caller *before = caller_at(old->policy, i);
-        if (!old->callers[i].source || !same_text(before->name, caller->name) ||
-            !same_text(before->jwt.issuer, caller->jwt.issuer) ||
-            !same_text(before->jwt.jwks_url, caller->jwt.jwks_url) ||
-            !same_text(before->jwt.ca_file, caller->jwt.ca_file))
+        if (!old->callers[i].source || !text_same(before->name, caller->name) ||
+            !text_same(before->jwt.issuer, caller->jwt.issuer) ||
+            !text_same(before->jwt.jwks_url, caller->jwt.jwks_url) ||
+            !text_same(before->jwt.ca_file, caller->jwt.ca_file))
             continue;
         key_source_release(keys->source);
         keys->source = key_source_hold(old->callers[i].source);

@@ -115,10 +115,6 @@ static bool next_text(struct values *values, struct scalar *scalar) {
  * Patterns and conditions.
  */
 
-static bool same_text(struct agora_text a, struct agora_text b) {
-    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
-}
-
 /* False when there is nothing left of the effort. */
 static bool spend(size_t *effort) {
     *effort -= *effort > 0;
@@ -185,7 +181,7 @@ static bool condition_holds(const struct condition *condition, const struct iden
     struct scalar scalar;
     while (next_value(&values, &scalar))
         for (size_t i = 0; i < condition->values.count; i++)
-            if (allowed[i].type == scalar.type && same_text(allowed[i].text, scalar.text))
+            if (allowed[i].type == scalar.type && text_same(allowed[i].text, scalar.text))
                 return true;
     return false;
 }
@@ -273,7 +269,7 @@ static bool is_stream_channel(const struct look *look) {
         return false;
     for (size_t i = 0; i < look->token->service_count; i++)
         if (look->token->services[i].type == AGORA_SERVICE_RTM &&
-            same_text(look->token->services[i].user, service->user))
+            text_same(look->token->services[i].user, service->user))
             return true;
     return false;
 }

@@ -25,8 +25,7 @@ void jwt_free(struct jwt *jwt) {
 
 static bool equals(struct json_object *value, struct agora_text wanted) {
     struct agora_text text = json_text(value);
-    return text.data && text.length == wanted.length &&
-           memcmp(text.data, wanted.data, wanted.length) == 0;
+    return text.data && text_same(text, wanted);
 }
 
 static bool is_audience(struct json_object *value, const struct jwt_party *party) {

@@ -71,8 +71,7 @@ static bool matches(const char *pattern, struct agora_text path, struct call *ca
         struct agora_text segment = text_cut(&path, '/');
         if (expected.length > 0 && expected.data[0] == ':')
             call->captures[call->capture_count++] = segment;
-        else if (expected.length != segment.length ||
-                 memcmp(expected.data, segment.data, segment.length) != 0)
+        else if (!text_same(expected, segment))
             return false;
     }
     return !want.data && !path.data;

@@ -9,22 +9,7 @@
 
 #include "config.h"
 #include "dotenv.h"
-#include "redact.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(int holds) {
-    if (!holds)
-        abort();
-}
-
-/* No 16 hexadecimal digits in a row, with which those of an escape do not count. */
-static void expect_no_secret(char *text) {
-    for (char *at = text; (at = strchr(at, '%')); at++)
-        if (isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]))
-            at[2] = '%';
-    expect(!may_be_secret(agora_text_of(text)));
-}
+#include "fuzz.h"
 
 /* NAME="value" lines. */
 static char *write_entries(const struct dotenv *dotenv) {

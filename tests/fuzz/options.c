@@ -7,9 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "redact.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 enum { ARGUMENTS_MAX = 128, PRINTED_MAX = 16 * 1024 };
 
@@ -18,19 +16,6 @@ static const struct command *const commands[] = {
     &command_apaas, &command_rtm2,   &command_convoai, &command_stt,    &command_streaming,
     &command_fcdn,  &command_decode, &command_encode,  &command_verify,
 };
-
-static void expect(int holds) {
-    if (!holds)
-        abort();
-}
-
-/* No 16 hexadecimal digits in a row, with which those of an escape do not count. */
-static void expect_no_secret(char *text) {
-    for (char *at = text; (at = strchr(at, '%')); at++)
-        if (isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2]))
-            at[2] = '%';
-    expect(!may_be_secret(agora_text_of(text)));
-}
 
 static void parse(const struct command *command, int argc, char **argv) {
     static char printed[PRINTED_MAX];
