@@ -22,7 +22,11 @@ enum {
 static const char sample_app_id[] = "970CA35de60c44645bbae8a215061b33";
 
 /* A path must not be empty where it is set: it would be as if it were not. */
-enum kind { CREDENTIAL, TEXT, PATH, NUMBER, LEVEL };
+enum kind { CREDENTIAL, TEXT, PATH, NUMBER, CHOICE };
+
+/* The names of an enum's values, and a NULL. */
+static const char *const log_formats[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
+static const char *const on_off[] = {[OFF] = "off", [ON] = "on", NULL};
 
 #define FIELD(name) offsetof(struct settings, name)
 #define FIELD_SIZE(name) sizeof(((struct settings *)NULL)->name)
@@ -35,17 +39,22 @@ static const struct setting {
     size_t offset;
     unsigned least, most;      /* of a number; the most bytes of a text */
     const char *default_value; /* NULL: required */
+    const char *const *choices;
 } table[] = {
-    {"APP_ID", CREDENTIAL, FIELD(app_id), 0, 0, NULL},
-    {"APP_CERTIFICATE", CREDENTIAL, FIELD(app_certificate), 0, 0, NULL},
-    {"CORS_ALLOW_ORIGIN", TEXT, FIELD(cors_allow_origin), 0, FIELD_SIZE(cors_allow_origin) - 1, ""},
-    {"ACCESS_FILE", PATH, FIELD(access_file), 0, FIELD_SIZE(access_file) - 1, ""},
-    {"LOG_LEVEL", LEVEL, FIELD(log_level), 0, 0, "info"},
-    {"SERVER_PORT", NUMBER, FIELD(port), 1, 65535, "8080"},
-    {"PORT", NUMBER, FIELD(port), 1, 65535, ""},
-    {"WORKERS", NUMBER, FIELD(workers), 0, 256, "0"},
-    {"MAX_CONNECTIONS", NUMBER, FIELD(max_connections), 1, 65536, "4096"},
-    {"REQUEST_TIMEOUT", NUMBER, FIELD(request_timeout), 1, 300, "10"},
+    {"APP_ID", CREDENTIAL, FIELD(app_id), 0, 0, NULL, NULL},
+    {"APP_CERTIFICATE", CREDENTIAL, FIELD(app_certificate), 0, 0, NULL, NULL},
+    {"CORS_ALLOW_ORIGIN", TEXT, FIELD(cors_allow_origin), 0, FIELD_SIZE(cors_allow_origin) - 1, "",
+     NULL},
+    {"ACCESS_FILE", PATH, FIELD(access_file), 0, FIELD_SIZE(access_file) - 1, "", NULL},
+    {"LOG_LEVEL", CHOICE, FIELD(log_level), 0, 0, "info", log_levels},
+    {"LOG_FORMAT", CHOICE, FIELD(log_format), 0, 0, "text", log_formats},
+    {"PAGE", CHOICE, FIELD(page), 0, 0, "on", on_off},
+    {"METRICS", CHOICE, FIELD(metrics), 0, 0, "off", on_off},
+    {"SERVER_PORT", NUMBER, FIELD(port), 1, 65535, "8080", NULL},
+    {"PORT", NUMBER, FIELD(port), 1, 65535, "", NULL},
+    {"WORKERS", NUMBER, FIELD(workers), 0, 256, "0", NULL},
+    {"MAX_CONNECTIONS", NUMBER, FIELD(max_connections), 1, 65536, "4096", NULL},
+    {"REQUEST_TIMEOUT", NUMBER, FIELD(request_timeout), 1, 300, "10", NULL},
 };
 
 /* What leads to a credential: its value, or a file that holds it. */
@@ -86,6 +95,24 @@ __attribute__((format(printf, 2, 3))) static bool fail(const struct loader *load
     return false;
 }
 
+static bool parse_choice(const struct loader *loader, const struct setting *setting,
+                         const char *value) {
+    char list[128] = "";
+    size_t length = 0;
+    for (unsigned i = 0; setting->choices[i]; i++) {
+        if (strcmp(value, setting->choices[i]) == 0) {
+            *(unsigned *)(void *)((char *)loader->settings + setting->offset) = i;
+            return true;
+        }
+        const char *separator = i == 0 ? "" : setting->choices[i + 1] ? ", " : " or ";
+        length += (size_t)snprintf(list + length, sizeof list - length, "%s%s", separator,
+                                   setting->choices[i]);
+        assert(length < sizeof list);
+    }
+    return fail(loader, "%s is '%s': expected %s", setting->name, show(agora_text_of(value)).text,
+                list);
+}
+
 static bool parse(const struct loader *loader, const struct setting *setting, const char *value) {
     const char *name = setting->name;
     struct agora_text text = agora_text_of(value);
@@ -118,10 +145,8 @@ static bool parse(const struct loader *loader, const struct setting *setting, co
                         show(text).text, setting->least, setting->most);
         *(unsigned *)field = (unsigned)number;
         return true;
-    case LEVEL:
-        return log_level_from_name(value, field) ||
-               fail(loader, "%s is '%s': expected error, warning, info or debug", name,
-                    show(text).text);
+    case CHOICE:
+        return parse_choice(loader, setting, value);
     }
     return false;
 }
@@ -287,8 +312,8 @@ void settings_print(const struct settings *settings, FILE *out) {
         fprintf(out, "%s=", setting->name);
         if (setting->kind == NUMBER)
             fprintf(out, "%u\n", *(const unsigned *)field);
-        else if (setting->kind == LEVEL)
-            fprintf(out, "%s\n", log_level_name(*(const enum log_level *)field));
+        else if (setting->kind == CHOICE)
+            fprintf(out, "%s\n", setting->choices[*(const unsigned *)field]);
         else {
             text_print(agora_text_of(redact(field)), out);
             fputc('\n', out);

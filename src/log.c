@@ -17,24 +17,13 @@
 /* The longest lines are about decisions; a pipe takes up to PIPE_BUF at once. */
 enum { LINE_MAX_LENGTH = 2048 };
 
-static const char *const names[] = {
-    [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+const char *const log_levels[] = {[LOG_ERROR] = "error",
+                                  [LOG_WARNING] = "warning",
+                                  [LOG_INFO] = "info",
+                                  [LOG_DEBUG] = "debug",
+                                  NULL};
 
 static _Atomic enum log_level most_verbose = LOG_INFO;
-
-bool log_level_from_name(const char *name, enum log_level *level) {
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *log_level_name(enum log_level level) {
-    return names[level];
-}
 
 void log_set_level(enum log_level level) {
     most_verbose = level;
@@ -49,7 +38,7 @@ static size_t write_head(char *line, size_t size, enum log_level level) {
     struct tm utc;
     gmtime_r(&now, &utc);
     size_t length = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &utc);
-    return length + (size_t)snprintf(line + length, size - length, "%s: ", names[level]);
+    return length + (size_t)snprintf(line + length, size - length, "%s: ", log_levels[level]);
 }
 
 /* The log as it is written: one line at a time, and never waiting for whoever reads it. */

@@ -6,9 +6,8 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-/* "error", "warning", "info" or "debug"; false for any other name. */
-bool log_level_from_name(const char *name, enum log_level *level);
-const char *log_level_name(enum log_level level);
+/* Their names, and a NULL. */
+extern const char *const log_levels[];
 
 /* Info until this is called. */
 void log_set_level(enum log_level level);

@@ -223,6 +223,17 @@ struct key_source *access_source(const struct access *access, size_t i) {
     return NULL;
 }
 
+const char *access_missing_keys(const struct access *access) {
+    struct key_source *source;
+    for (size_t i = 0; (source = access_source(access, i)); i++) {
+        struct key_set *keys = key_source_keys(source);
+        if (!keys)
+            return source->caller;
+        key_set_release(keys);
+    }
+    return NULL;
+}
+
 /* Who asks. */
 
 struct question {

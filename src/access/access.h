@@ -43,6 +43,10 @@ bool access_has_ambient_callers(const struct access *access);
 /* Whether a rule has a rate. */
 bool access_has_rates(const struct access *access);
 
+/* The first caller whose keys have not been fetched yet, or are too old; NULL when all are there.
+ */
+const char *access_missing_keys(const struct access *access);
+
 /* The i-th of the key sets that are to be fetched; NULL behind the last. It belongs to the access.
  */
 struct key_source *access_source(const struct access *access, size_t i);

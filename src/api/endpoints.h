@@ -17,6 +17,8 @@ struct call {
 typedef void endpoint(const struct call *call, struct response *response);
 
 endpoint endpoint_ping;
+endpoint endpoint_livez;
+endpoint endpoint_readyz;
 endpoint endpoint_rtc;
 endpoint endpoint_rtm;
 endpoint endpoint_rte;

@@ -12,6 +12,9 @@ enum method { GET, POST };
 /* Whether a route asks who comes, where there is a policy. */
 enum access_needed { OPEN, CALLERS };
 
+/* Whether a setting turns a route off, which is then as if it were not there. */
+enum availability { ALWAYS, WITH_PAGE, WITH_METRICS };
+
 /* A segment that begins with a colon matches any text, the empty one too, and is captured. */
 static const struct route {
     enum method method;
@@ -19,17 +22,21 @@ static const struct route {
     endpoint *endpoint;
     enum access_needed access;
     enum error_form error_form;
+    enum availability availability;
 } routes[] = {
-    {GET, "/ping", endpoint_ping, OPEN, ERROR_PLAIN},
-    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc, CALLERS, ERROR_PLAIN},
-    {GET, "/rtm/:rtmuid", endpoint_rtm, CALLERS, ERROR_PLAIN},
-    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte, CALLERS, ERROR_PLAIN},
-    {GET, "/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid", endpoint_rte, CALLERS, ERROR_PLAIN},
-    {GET, "/chat/app", endpoint_chat_app, CALLERS, ERROR_PLAIN},
-    {GET, "/chat/account/:chatid", endpoint_chat_account, CALLERS, ERROR_PLAIN},
-    {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN},
-    {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED},
-    {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN},
+    {GET, "/ping", endpoint_ping, OPEN, ERROR_PLAIN, ALWAYS},
+    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/rtm/:rtmuid", endpoint_rtm, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid", endpoint_rte, CALLERS, ERROR_PLAIN,
+     ALWAYS},
+    {GET, "/chat/app", endpoint_chat_app, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/chat/account/:chatid", endpoint_chat_account, CALLERS, ERROR_PLAIN, ALWAYS},
+    {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN, ALWAYS},
+    {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS},
+    {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS},
+    {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
@@ -51,9 +58,17 @@ static bool method_fits(enum method method, const struct request *request) {
            (method == GET && is_head(request));
 }
 
+static bool is_available(const struct route *route, const struct settings *settings) {
+    return route->availability == ALWAYS ||
+           (route->availability == WITH_PAGE ? settings->page : settings->metrics) == ON;
+}
+
 /* One slash at the end does not count: /ping/ is /ping, but /rtm// has an empty user. Nor does a
- * second one at the start, which comes from a base address that ends in a slash. */
+ * second one at the start, which comes from a base address that ends in a slash. Nothing is the
+ * root: to a CGI program PATH_INFO is empty where the address ends with its name. */
 static struct agora_text without_outer_slashes(struct agora_text path) {
+    if (path.length == 0)
+        return agora_text_of("/");
     if (path.length > 1 && path.data[path.length - 1] == '/')
         path.length--;
     if (path.length > 1 && path.data[0] == '/' && path.data[1] == '/') {
@@ -77,16 +92,19 @@ static bool matches(const char *pattern, struct agora_text path, struct call *ca
     return !want.data && !path.data;
 }
 
-static void refuse_path(struct agora_text path, struct response *response) {
+static void refuse_path(const struct call *call, struct response *response) {
     char list[640];
     size_t length = 0;
     for (size_t i = 0; i < ROUTES; i++) {
+        if (!is_available(&routes[i], call->api->settings))
+            continue;
         const char *separator = i == 0 ? "" : i + 1 < ROUTES ? ", " : " or ";
         length += (size_t)snprintf(list + length, sizeof list - length, "%s%s %s", separator,
                                    methods[routes[i].method].name, routes[i].pattern);
         assert(length < sizeof list);
     }
-    response_error(response, HTTP_NOT_FOUND, "no endpoint at '%s': use %s", quote(path).text, list);
+    response_error(response, HTTP_NOT_FOUND, "no endpoint at '%s': use %s",
+                   quote(call->request->path).text, list);
 }
 
 static void enter(const struct route *route, struct call *call, struct response *response) {
@@ -104,7 +122,8 @@ static void route(struct call *call, struct response *response) {
     struct agora_text path = without_outer_slashes(request->path);
 
     for (size_t i = 0; i < ROUTES; i++) {
-        if (!matches(routes[i].pattern, path, call))
+        if (!is_available(&routes[i], call->api->settings) ||
+            !matches(routes[i].pattern, path, call))
             continue;
         response->route = routes[i].pattern;
         if (method_fits(routes[i].method, request)) {
@@ -117,7 +136,7 @@ static void route(struct call *call, struct response *response) {
                        quote(request->method).text, allowed);
         return;
     }
-    refuse_path(request->path, response);
+    refuse_path(call, response);
 }
 
 static enum cors_credentials cors_credentials(const struct access *access) {
@@ -129,6 +148,8 @@ static enum cors_credentials cors_credentials(const struct access *access) {
 void api_answer(struct api *api, const struct request *request, struct response *response) {
     response_clear(response);
     response->head_only = is_head(request);
+    if (request_id_is_valid(request->id))
+        response_header(response, "X-Request-Id", request->id);
     if (!cors_check(api->settings->cors_allow_origin, cors_credentials(api->settings->access),
                     request, response))
         return;

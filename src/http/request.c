@@ -15,6 +15,7 @@ static const struct {
     {"HTTP_TRANSFER_ENCODING=", offsetof(struct request, transfer_encoding)},
     {"SCRIPT_NAME=", offsetof(struct request, script)},
     {"REQUEST_URI=", offsetof(struct request, uri)},
+    {"HTTP_X_REQUEST_ID=", offsetof(struct request, id)},
 };
 
 /* Decodes a path in its place, up to the query. Some web servers end the path at "#": like a
@@ -113,6 +114,13 @@ size_t request_content_length(const struct request *request) {
             return REQUEST_BODY_MAX + 1;
     }
     return total;
+}
+
+bool request_id_is_valid(struct agora_text id) {
+    for (size_t i = 0; i < id.length; i++)
+        if (id.data[i] < '!' || id.data[i] > '~')
+            return false;
+    return id.length > 0 && id.length <= REQUEST_ID_MAX;
 }
 
 bool request_path_is_ambiguous(const struct request *request) {

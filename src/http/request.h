@@ -20,6 +20,7 @@ struct request {
     struct agora_text transfer_encoding;
     struct agora_text script;
     struct agora_text uri;
+    struct agora_text id; /* X-Request-Id, as the web server gives one */
     struct agora_text body;
     bool body_too_large;      /* body then holds nothing */
     char *const *environment; /* all of it, NULL-terminated "NAME=value" strings */
@@ -29,6 +30,11 @@ struct request {
  * resolve the segments "." and "..", and some end a path at a zero byte, which a malformed percent
  * escape becomes here. */
 bool request_path_is_ambiguous(const struct request *request);
+
+/* 1 to REQUEST_ID_MAX visible ASCII characters. Any other is as if there were none, as it goes into
+ * the log and the answer's headers. */
+enum { REQUEST_ID_MAX = 128 };
+bool request_id_is_valid(struct agora_text id);
 
 /* Fills all but the body from NULL-terminated "NAME=value" strings. The path is PATH_INFO or, where
  * there is none, what REQUEST_URI says, which is then decoded in its place. */

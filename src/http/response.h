@@ -37,7 +37,7 @@ enum error_form {
     "Expires: -1\r\n"                                                                              \
     "Pragma: no-cache\r\n"
 
-enum { RESPONSE_HEADERS_MAX = 8 };
+enum { RESPONSE_HEADERS_MAX = 12 };
 
 struct response {
     enum http_status status;

@@ -188,7 +188,8 @@ describe('settings', () => {
         it('every setting but the credentials', async () => {
             const policy = fileNamed('access.json', '{"callers":{},"rules":[]}');
             const settings = {
-                CORS_ALLOW_ORIGIN: 'https://a.example, https://b.example', ACCESS_FILE: policy, LOG_LEVEL: 'warning', SERVER_PORT: '8080',
+                CORS_ALLOW_ORIGIN: 'https://a.example, https://b.example', ACCESS_FILE: policy, LOG_LEVEL: 'warning',
+                LOG_FORMAT: 'json', PAGE: 'off', METRICS: 'on', SERVER_PORT: '8080',
                 PORT: '8080', WORKERS: '3', MAX_CONNECTIONS: '99', REQUEST_TIMEOUT: '7',
             };
             const run = await runResponder(['--check'],

@@ -742,6 +742,9 @@ static void test_routing(void **state) {
 
     assert_string_equal(get("//ping", ""), "{\"message\":\"pong\"}");
     assert_string_equal(get("//ping/", ""), "{\"message\":\"pong\"}");
+    assert_string_equal(get("/livez", ""), "{\"status\":\"live\"}");
+    assert_string_equal(get("/readyz", ""), "{\"status\":\"ready\",\"access\":\"open\","
+                                            "\"sample_credentials\":true}");
 
     static const char *const unknown[] = {
         "",
@@ -767,7 +770,7 @@ static void test_routing(void **state) {
         assert_null(response.route);
     }
     assert_non_null(strstr(get("/x", ""), "'/x': use GET /ping, GET /rtc/:channel/:role/"));
-    assert_non_null(strstr(get("/x", ""), ", POST /token/generate or POST /inspect\","));
+    assert_non_null(strstr(get("/x", ""), ", POST /inspect, GET /livez or GET /readyz\","));
     get("/rtm/alice", "expiry=x");
     assert_string_equal(response.route, "/rtm/:rtmuid");
 

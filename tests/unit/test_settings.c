@@ -133,6 +133,9 @@ static const char *const variables[] = {
     "APP_CERTIFICATE_FILE",
     "CORS_ALLOW_ORIGIN",
     "LOG_LEVEL",
+    "LOG_FORMAT",
+    "PAGE",
+    "METRICS",
     "PORT",
     "SERVER_PORT",
     "WORKERS",
@@ -323,7 +326,8 @@ static void test_print(void **state) {
     struct settings settings = expect_loaded();
     assert_string_equal(printed(&settings),
                         "CORS_ALLOW_ORIGIN=https://a.example,%0Ahttps://\u00e9.example\n"
-                        "ACCESS_FILE=\nLOG_LEVEL=debug\nSERVER_PORT=9000\nPORT=9000\nWORKERS=0\n"
+                        "ACCESS_FILE=\nLOG_LEVEL=debug\nLOG_FORMAT=text\nPAGE=on\nMETRICS=off\n"
+                        "SERVER_PORT=9000\nPORT=9000\nWORKERS=0\n"
                         "MAX_CONNECTIONS=4096\nREQUEST_TIMEOUT=10\n"
                         "# " SETTINGS_OPEN_WARNING "\n");
 
@@ -390,6 +394,9 @@ static void test_refused(void **state) {
     setenv("LOG_LEVEL", certificate, 1);
     expect_refused("LOG_LEVEL is '(not shown", "");
     unsetenv("LOG_LEVEL");
+    setenv("METRICS", "yes", 1);
+    expect_refused("METRICS is 'yes'", "expected off or on");
+    unsetenv("METRICS");
     setenv("WORKERS", "257", 1);
     expect_refused("WORKERS", "from 0 to 256");
     unsetenv("WORKERS");
