@@ -8,9 +8,6 @@
 #include "text.h"
 #include "json/reader.h"
 
-/* A JSON number over this is not exact in every client. */
-static const int64_t exact_integer_max = 9007199254740991;
-
 /* What stands before a place in the text. */
 static struct agora_text before(struct agora_text text, size_t end) {
     enum { SHOWN = 48 };
@@ -97,7 +94,7 @@ static bool read_text_or_number(struct json_object *object, const char *name, in
 
 bool body_text_or_number(struct json_object *object, const char *name, char digits[BODY_DIGITS],
                          struct agora_text *text, struct response *response) {
-    return read_text_or_number(object, name, exact_integer_max,
+    return read_text_or_number(object, name, BODY_INTEGER_MAX,
                                "a string, or a whole number from 0 to 9007199254740991", digits,
                                text, response);
 }

@@ -29,7 +29,10 @@ struct agora_text body_shown(struct json_object *value);
 bool body_text(struct json_object *object, const char *name, struct agora_text *text,
                struct response *response);
 
-/* A string, or a whole number from 0 to 2^53 - 1 that is written to digits. */
+/* A JSON number over this, 2^53 - 1, is not exact in every client. */
+#define BODY_INTEGER_MAX 9007199254740991
+
+/* A string, or a whole number from 0 to BODY_INTEGER_MAX that is written to digits. */
 enum { BODY_DIGITS = 24 };
 bool body_text_or_number(struct json_object *object, const char *name, char digits[BODY_DIGITS],
                          struct agora_text *text, struct response *response);

@@ -27,5 +27,6 @@ endpoint endpoint_chat_account;
 endpoint endpoint_get_token;
 endpoint endpoint_token_generate;
 endpoint endpoint_inspect;
+endpoint endpoint_openapi;
 
 #endif

@@ -3,43 +3,33 @@
 
 #include "api/api.h"
 #include "api/authorization.h"
-#include "api/endpoints.h"
+#include "api/routes.h"
 #include "http/cors.h"
 #include "text.h"
 
-enum method { GET, POST };
-
-/* Whether a route asks who comes, where there is a policy. */
-enum access_needed { OPEN, CALLERS };
-
-/* Whether a setting turns a route off, which is then as if it were not there. */
-enum availability { ALWAYS, WITH_PAGE, WITH_METRICS };
-
-/* A segment that begins with a colon matches any text, the empty one too, and is captured. */
-static const struct route {
-    enum method method;
-    const char *pattern;
-    endpoint *endpoint;
-    enum access_needed access;
-    enum error_form error_form;
-    enum availability availability;
-} routes[] = {
-    {GET, "/ping", endpoint_ping, OPEN, ERROR_PLAIN, ALWAYS},
-    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc, CALLERS, ERROR_PLAIN, ALWAYS},
-    {GET, "/rtm/:rtmuid", endpoint_rtm, CALLERS, ERROR_PLAIN, ALWAYS},
-    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte, CALLERS, ERROR_PLAIN, ALWAYS},
+const struct route routes[] = {
+    {GET, "/ping", endpoint_ping, OPEN, ERROR_PLAIN, ALWAYS, &operation_ping},
+    {GET, "/rtc/:channel/:role/:tokenType/:rtcuid", endpoint_rtc, CALLERS, ERROR_PLAIN, ALWAYS,
+     &operation_rtc},
+    {GET, "/rtm/:rtmuid", endpoint_rtm, CALLERS, ERROR_PLAIN, ALWAYS, &operation_rtm},
+    {GET, "/rte/:channel/:role/:tokenType/:rtcuid", endpoint_rte, CALLERS, ERROR_PLAIN, ALWAYS,
+     &operation_rte},
     {GET, "/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid", endpoint_rte, CALLERS, ERROR_PLAIN,
-     ALWAYS},
-    {GET, "/chat/app", endpoint_chat_app, CALLERS, ERROR_PLAIN, ALWAYS},
-    {GET, "/chat/account/:chatid", endpoint_chat_account, CALLERS, ERROR_PLAIN, ALWAYS},
-    {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN, ALWAYS},
-    {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS},
-    {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS},
-    {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS},
-    {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS},
+     ALWAYS, &operation_rte_rtm},
+    {GET, "/chat/app", endpoint_chat_app, CALLERS, ERROR_PLAIN, ALWAYS, &operation_chat_app},
+    {GET, "/chat/account/:chatid", endpoint_chat_account, CALLERS, ERROR_PLAIN, ALWAYS,
+     &operation_chat_account},
+    {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN, ALWAYS, &operation_get_token},
+    {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS,
+     &operation_token_generate},
+    {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS, &operation_inspect},
+    {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS, &operation_livez},
+    {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS, &operation_readyz},
+    {GET, "/openapi.json", endpoint_openapi, OPEN, ERROR_PLAIN, ALWAYS, &operation_openapi},
+    {.pattern = NULL},
 };
 
-enum { ROUTES = sizeof routes / sizeof routes[0] };
+enum { ROUTES = sizeof routes / sizeof routes[0] - 1 };
 
 static const struct {
     const char *name;
@@ -58,7 +48,7 @@ static bool method_fits(enum method method, const struct request *request) {
            (method == GET && is_head(request));
 }
 
-static bool is_available(const struct route *route, const struct settings *settings) {
+bool route_is_available(const struct route *route, const struct settings *settings) {
     return route->availability == ALWAYS ||
            (route->availability == WITH_PAGE ? settings->page : settings->metrics) == ON;
 }
@@ -96,7 +86,7 @@ static void refuse_path(const struct call *call, struct response *response) {
     char list[640];
     size_t length = 0;
     for (size_t i = 0; i < ROUTES; i++) {
-        if (!is_available(&routes[i], call->api->settings))
+        if (!route_is_available(&routes[i], call->api->settings))
             continue;
         const char *separator = i == 0 ? "" : i + 1 < ROUTES ? ", " : " or ";
         length += (size_t)snprintf(list + length, sizeof list - length, "%s%s %s", separator,
@@ -122,7 +112,7 @@ static void route(struct call *call, struct response *response) {
     struct agora_text path = without_outer_slashes(request->path);
 
     for (size_t i = 0; i < ROUTES; i++) {
-        if (!is_available(&routes[i], call->api->settings) ||
+        if (!route_is_available(&routes[i], call->api->settings) ||
             !matches(routes[i].pattern, path, call))
             continue;
         response->route = routes[i].pattern;

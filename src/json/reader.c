@@ -8,10 +8,7 @@
 #include "json/utf8.h"
 
 enum {
-    DEPTH_MAX = 32,
     ARRAY_FIRST = 4, /* elements that memory is taken for first; json-c would take 32 */
-    COST_MAX = 20000,
-    CONTAINER_COST = 10, /* an empty object takes ten times the memory of a number */
 };
 
 struct reader {
@@ -256,11 +253,11 @@ static bool read_value(struct reader *reader, struct json_object **json) {
     struct agora_text string;
     int byte = peek_behind_space(reader);
     bool is_container = byte == '{' || byte == '[';
-    reader->cost += is_container ? CONTAINER_COST : 1;
-    if (reader->cost > COST_MAX && !(reader->flags & JSON_ALLOW_MANY))
+    reader->cost += is_container ? JSON_CONTAINER_VALUES : 1;
+    if (reader->cost > JSON_VALUES_MAX && !(reader->flags & JSON_ALLOW_MANY))
         return refuse(reader, "fewer values");
     if (is_container) {
-        if (reader->depth == DEPTH_MAX)
+        if (reader->depth == JSON_DEPTH_MAX)
             return refuse(reader, "at most 32 arrays and objects in one another");
         reader->depth++;
         reader->at++;

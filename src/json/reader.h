@@ -19,6 +19,12 @@ enum json_flags {
     JSON_ALLOW_MANY = 4,
 };
 
+enum {
+    JSON_DEPTH_MAX = 32,        /* arrays and objects in one another */
+    JSON_VALUES_MAX = 20000,    /* values and names, without JSON_ALLOW_MANY */
+    JSON_CONTAINER_VALUES = 10, /* an empty object takes ten times the memory of a number */
+};
+
 struct json_error {
     size_t at; /* in the text; its length where the text ends too early */
     const char *expected;
@@ -27,9 +33,10 @@ struct json_error {
 
 /*
  * The text must be UTF-8 as far as it is read. An escape that is half a surrogate pair is refused,
- * as it stands for no character, and so are a zero byte in a name, more than 32 arrays and objects
- * in one another and, without JSON_ALLOW_MANY, more than 20000 values and names, of which an array
- * or object counts as ten. Integers that fit 64 bits are integers, all other numbers are doubles.
+ * as it stands for no character, and so are a zero byte in a name, more than JSON_DEPTH_MAX arrays
+ * and objects in one another and, without JSON_ALLOW_MANY, more than JSON_VALUES_MAX values and
+ * names, of which an array or object counts as JSON_CONTAINER_VALUES. Integers that fit 64 bits are
+ * integers, all other numbers are doubles.
  *
  * *json is to be given to json_object_put; it is NULL for null and after a failure.
  */

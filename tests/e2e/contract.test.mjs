@@ -7,6 +7,7 @@ import {
     assertError, assertJson, assertNoCache, assertOwnPage, assertTells, assertToken, assertTokens,
     chatApp, chatUser, deviation, post, request, rtc, rtm, startService,
 } from './harness.mjs';
+import { describeAnswers } from './openapi.mjs';
 
 const encode = encodeURIComponent;
 const characters = (first, last) => Array.from(
@@ -20,8 +21,10 @@ const label = (text) => {
 
 describe(`contract over ${GATEWAY}`, () => {
     let service;
+    let description;
     before(async () => {
         service = await startService();
+        description = await describeAnswers(service);
     });
     after(() => service?.stop());
 
@@ -603,6 +606,10 @@ describe(`contract over ${GATEWAY}`, () => {
         assert.equal(salts.size, 50);
         assert.ok(!salts.has(0));
     });
+
+    it('all of these answers were as the service describes them', () => {
+        assert.ok(description.total() > 900, `${description.total()} answers`);
+    });
 });
 
 describe(`CORS over ${GATEWAY}`, () => {
@@ -652,6 +659,7 @@ describe(`CORS over ${GATEWAY}`, () => {
             let service;
             before(async () => {
                 service = await startService({ settings });
+                await describeAnswers(service);
             });
             after(() => service?.stop());
 

@@ -77,7 +77,8 @@ export async function startService({
 
 // ---------------------------------------------------------------- HTTP
 
-// Paths go out as they are given: fetch() would normalise them.
+// Paths go out as they are given: fetch() would normalise them. What a service has as `heed` is asked about
+// every answer, and may throw (see openapi.mjs).
 export function request(service, target, { method = 'GET', headers = {}, body, agent = false } = {}) {
     return new Promise((resolve, reject) => {
         const started = performance.now();
@@ -93,13 +94,21 @@ export function request(service, target, { method = 'GET', headers = {}, body, a
             const chunks = [];
             incoming.on('data', (chunk) => chunks.push(chunk));
             incoming.once('error', reject);
-            incoming.once('end', () => resolve({
-                status: incoming.statusCode,
-                headers: incoming.headers,
-                body: Buffer.concat(chunks).toString(),
-                received: Date.now(),
-                milliseconds: performance.now() - started,
-            }));
+            incoming.once('end', () => {
+                const answer = {
+                    status: incoming.statusCode,
+                    headers: incoming.headers,
+                    body: Buffer.concat(chunks).toString(),
+                    received: Date.now(),
+                    milliseconds: performance.now() - started,
+                };
+                try {
+                    service.heed?.(method, target, answer);
+                    resolve(answer);
+                } catch (error) {
+                    reject(error);
+                }
+            });
         });
         // An array is a body sent in chunks, anything else goes out with a Content-Length. Whoever
         // expects a 100 waits for it, as curl does.

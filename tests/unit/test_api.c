@@ -8,6 +8,8 @@
 
 #include "api/api.h"
 #include "api/parameters.h"
+#include "api/routes.h"
+#include "text.h"
 #include "unit.h"
 
 enum { NOW = 1700000000 };
@@ -668,6 +670,7 @@ static void test_memory(void **state) {
         {"/token/generate", "{\"uid\":\"7\",\"serviceRtm\":{\"enable\":true}}", HTTP_OK,
          "{\"code\":0,\"message\":\"Success\",\"data\":{\"token\":\"007"},
         {"/inspect", inspected, HTTP_OK, "{\"valid\":true,"},
+        {"/openapi.json", "", HTTP_OK, "{\"openapi\":\"3.1.0\","},
     };
     static const char coded[] = "{\"code\":-2,\"message\":\"";
     static const char plain[] = "{\"status\":500,\"error\":\"";
@@ -675,8 +678,8 @@ static void test_memory(void **state) {
     snprintf(inspected, sizeof inspected, "{\"token\":\"%.*s\"}", (int)strcspn(token, "\""), token);
 
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct request request = {text("POST"), text(cases[i].path),
-                                        .body = text(cases[i].body)};
+        const struct request request = {text(cases[i].body[0] ? "POST" : "GET"),
+                                        text(cases[i].path), .body = text(cases[i].body)};
         fail_at = 0;
         do {
             buffer_free(&response.body);
@@ -697,6 +700,47 @@ static void test_memory(void **state) {
         } while (made >= fail_at);
         assert_true(fail_at > 5);
     }
+}
+
+/* {channel} for :channel, as the description has a pattern. */
+static void print_path(const char *pattern, FILE *out) {
+    for (struct agora_text rest = text(pattern + 1); rest.data;) {
+        struct agora_text segment = text_cut(&rest, '/');
+        if (segment.length > 0 && segment.data[0] == ':')
+            fprintf(out, "/{%.*s}", (int)segment.length - 1, segment.data + 1);
+        else
+            fprintf(out, "/%.*s", (int)segment.length, segment.data);
+    }
+}
+
+/* What is described is what is routed, whichever settings turn routes off, and is kept in the
+ * memory that answers use again and again. */
+static void test_openapi(void **state) {
+    (void)state;
+    for (unsigned on = 0; on < 4; on++) {
+        settings.page = on & 1 ? ON : OFF;
+        settings.metrics = on & 2 ? ON : OFF;
+        struct json_object *json = json_tokener_parse(get("/openapi.json", ""));
+        assert_int_equal(response.status, HTTP_OK);
+        assert_true(response.body.length < 64 * 1024);
+        struct json_object *paths = json_object_object_get(json, "paths");
+        int available = 0;
+        for (const struct route *route = routes; route->pattern; route++) {
+            char path[128];
+            FILE *out = fmemopen(path, sizeof path, "w");
+            print_path(route->pattern, out);
+            fclose(out);
+            struct json_object *item = json_object_object_get(paths, path);
+            if ((item != NULL) != route_is_available(route, &settings))
+                fail_msg("%s is %s", path, item ? "described, but off" : "not described");
+            available += item != NULL;
+            assert_true(!item ||
+                        json_object_object_get(item, route->method == GET ? "get" : "post"));
+        }
+        assert_int_equal(json_object_object_length(paths), available);
+        json_object_put(json);
+    }
+    settings.page = settings.metrics = OFF;
 }
 
 /* To the rules of a web server they are other paths than to us, wherever they stand. */
@@ -770,7 +814,7 @@ static void test_routing(void **state) {
         assert_null(response.route);
     }
     assert_non_null(strstr(get("/x", ""), "'/x': use GET /ping, GET /rtc/:channel/:role/"));
-    assert_non_null(strstr(get("/x", ""), ", POST /inspect, GET /livez or GET /readyz\","));
+    assert_non_null(strstr(get("/x", ""), ", GET /livez, GET /readyz or GET /openapi.json\","));
     get("/rtm/alice", "expiry=x");
     assert_string_equal(response.route, "/rtm/:rtmuid");
 
@@ -818,6 +862,7 @@ int main(void) {
         cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_inspect_is_bounded),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_openapi),
         cmocka_unit_test(test_ambiguous_paths),
         cmocka_unit_test(test_routing),
     };

@@ -1,0 +1,122 @@
+// The service's own description of itself, and whether answers and bodies are as it says.
+
+import assert from 'node:assert/strict';
+import Ajv2020 from 'ajv/dist/2020.js';
+import { assertJson, deviation, request } from './harness.mjs';
+
+const escape = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
+
+// The segments of a path as the service sees them, without one slash at each end that does not count. Null
+// where an escape is broken.
+function segmentsOf(target) {
+    try {
+        const decoded = decodeURIComponent(target.replace(/[?#].*/s, '').replaceAll(/%(?![0-7])../g, 'x'));
+        return decoded.replace(/^\/\//, '/').replace(/(?<=.)\/$/, '').slice(1).split('/');
+    } catch {
+        return null;
+    }
+}
+
+export class Description {
+    constructor(document) {
+        this.document = document;
+        this.operations = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(
+            ([method, operation]) => ({ path, method, segments: path.slice(1).split('/'), ...operation })));
+        this.checked = {}; // how many answers, by route, method and status
+        this.ajv = new Ajv2020({ strict: false, validateFormats: false });
+        this.ajv.addSchema(document, 'openapi.json', undefined, false);
+        this.validators = new Map();
+    }
+
+    static async of(service) {
+        return new Description(assertJson(await request(service, '/openapi.json'), 200));
+    }
+
+    // What stands at a place of the description, or where that leads.
+    at(...names) {
+        const node = names.reduce((parent, name) => parent?.[name], this.document);
+        return node?.$ref ? this.at(...node.$ref.slice(2).split('/')) : node;
+    }
+
+    // Whether a value fits the schema at a place.
+    errors(value, ...names) {
+        const pointer = `openapi.json#/${names.map(escape).map(encodeURIComponent).join('/')}`;
+        let validate = this.validators.get(pointer);
+        if (!validate) {
+            validate = this.ajv.compile({ $ref: pointer });
+            this.validators.set(pointer, validate);
+        }
+        return validate(value) ? null : validate.errors;
+    }
+
+    fits(value, ...names) {
+        return this.errors(value, ...names) === null;
+    }
+
+    fitsSchema(name, value) {
+        return this.fits(value, 'components', 'schemas', name);
+    }
+
+    // The operations on a path, by method: empty where there is no such path.
+    operationsAt(target) {
+        const segments = segmentsOf(target);
+        return this.operations.filter((operation) => segments?.length === operation.segments.length
+            && operation.segments.every((segment, i) => segment.startsWith('{') || segment === segments[i]));
+    }
+
+    // An answer is as described. What the description has no path for may be refused by these alone.
+    check(method, target, answer) {
+        if (deviation(target)) {
+            return;
+        }
+        const operations = this.operationsAt(target);
+        const wanted = method === 'HEAD' ? 'get' : method.toLowerCase();
+        const operation = operations.find((one) => one.method === wanted);
+        const path = operation?.path || operations[0]?.path || '(none)';
+        const told = `${method} ${path} answered by ${answer.status}`;
+        const key = `${path} ${method} ${answer.status}`;
+        this.checked[key] = (this.checked[key] || 0) + 1;
+        if (method === 'OPTIONS' && answer.status === 204) {
+            assert.equal(answer.body, '');
+            return;
+        }
+        let place;
+        if (operation) {
+            place = ['paths', operation.path, wanted, 'responses', String(answer.status)];
+        } else {
+            const name = { 400: 'BadRequest', 403: 'Forbidden', 404: 'NotFound', 405: 'MethodNotAllowed',
+                413: 'ContentTooLarge' }[answer.status];
+            assert.ok(answer.status === 405 || operations.length === 0 || answer.status !== 404, told);
+            place = ['components', 'responses', name];
+        }
+        const response = place.reduce((parent, name) => parent?.[name], this.document);
+        assert.ok(response, `${told}, which is not described`);
+        if (response.$ref) {
+            place = response.$ref.slice(2).split('/');
+        }
+        const [type] = Object.keys(this.at(...place).content);
+        assert.equal(answer.headers['content-type'].split(';')[0], type.split(';')[0], told);
+        for (const name of ['Allow', 'WWW-Authenticate', 'Retry-After']) {
+            assert.ok(!(name.toLowerCase() in answer.headers) || name in this.at(...place).headers,
+                `${told} with ${name}, which is not described`);
+        }
+        if (method === 'HEAD') {
+            assert.equal(answer.body, '');
+        } else if (type === 'application/json') {
+            const errors = this.errors(JSON.parse(answer.body), ...place, 'content', type, 'schema');
+            assert.equal(errors, null, `${told}: ${answer.body}: ${JSON.stringify(errors)}`);
+        }
+    }
+
+    total() {
+        return Object.values(this.checked).reduce((sum, count) => sum + count, 0);
+    }
+}
+
+// From now on each answer of the service to `request` must be as described, or the request fails. Returns
+// the description, which counts.
+export async function describeAnswers(service) {
+    const description = await Description.of(service);
+    service.heed = (method, target, answer) => description.check(method, target, answer);
+    return description;
+}
