@@ -22,7 +22,7 @@ struct operation {
     const char *body;        /* the name of a schema; NULL: takes no body */
     const char *examples;    /* of the body: {'name':{'value':…},…} */
     const char *media_type;  /* of the answer, NULL for JSON */
-    const char *answer;      /* the name of a schema */
+    const char *answer;      /* the name of a schema, NULL for a text */
     const char *example;     /* of the answer, as JSON; NULL for none */
 };
 

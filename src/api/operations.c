@@ -15,7 +15,6 @@ const struct operation operation_page = {
     .tag = OPERATION,
     .summary = "A page to create and read tokens",
     .media_type = "text/html; charset=utf-8",
-    .answer = "Text",
 };
 
 const struct operation operation_openapi = {
@@ -30,7 +29,6 @@ const struct operation operation_metrics = {
     .tag = OPERATION,
     .summary = "Counters, in the text format of Prometheus",
     .media_type = "text/plain; version=0.0.4; charset=utf-8",
-    .answer = "Text",
 };
 
 const struct operation operation_ping = {
@@ -188,8 +186,11 @@ const struct parameter path_parameters[] = {
      "`userAccount` any text."},
     {NULL, "rtcuid", "PathUid", "42",
      "The user: with tokenType `uid` a number from 0 to 4294967295, in digits alone, where 0 or "
-     "nothing admits any user; with `userAccount` any text, and nothing is 0."},
-    {&operation_rte_rtm, "rtmuid", "PathUserOrEmpty", "alice", "The user of signaling."},
+     "nothing admits any user; with `userAccount` any text, and nothing is 0. Nothing needs a "
+     "slash "
+     "behind it."},
+    {&operation_rte_rtm, "rtmuid", "PathUserOrEmpty", "alice",
+     "The user of signaling; nothing, with a slash behind it, for that of rtcuid."},
     {NULL, "rtmuid", "PathUserNotZero", "alice", "The user of signaling."},
     {NULL, "chatid", "PathUser", "alice", "The user of Chat."},
     {NULL, NULL, NULL, NULL, NULL},

@@ -251,24 +251,30 @@ static void put_wanted(const struct service_kind *kind, struct buffer *out) {
     buffer_puts(out, "]}}}");
 }
 
+/* In a body of /token/generate RTC and RTM are asked for by themselves. */
+static unsigned generate_takes(const struct service_kind *kind) {
+    return kind->with_rtc_and_rtm ? 0 : kind->takes;
+}
+
 /* What of a row are members of its own object. */
 static void put_needs_of_object(const struct service_kind *kind, struct buffer *out) {
-    bool has_user = kind->user_member && kind->takes & TAKES_USER;
+    unsigned takes = generate_takes(kind);
+    bool has_user = kind->user_member && takes & TAKES_USER;
     bool is_first = true;
     buffer_puts(out, "{'properties':{");
     if (has_user)
         buffer_printf(out, "%s'%s':" REF("User"), comma(&is_first), kind->user_member);
-    if (kind->takes & TAKES_ROOM)
+    if (takes & TAKES_ROOM)
         buffer_printf(out, "%s'roomUuid':" REF("User") ",'role':" REF("RoomRole"),
                       comma(&is_first));
-    if (kind->takes & TAKES_ROLE)
+    if (takes & TAKES_ROLE)
         buffer_printf(out, "%s'role':" REF("RoleNumber"), comma(&is_first));
-    if (kind->takes & TAKES_PERMISSIONS)
+    if (takes & TAKES_PERMISSIONS)
         buffer_printf(out, "%s'permissions':" REF("Permissions"), comma(&is_first));
     buffer_puts(out, "},'required':[");
     if (has_user)
         buffer_printf(out, "'%s'", kind->user_member);
-    if (kind->takes & TAKES_ROOM)
+    if (takes & TAKES_ROOM)
         buffer_puts(out, ",'roomUuid'");
     buffer_puts(out, "]}");
 }
@@ -317,9 +323,9 @@ static void put_token_generate(struct buffer *out) {
     buffer_puts(out, "],'allOf':[");
     is_first = true;
     for (const struct service_kind *kind = service_kinds; kind->token_type; kind++) {
-        bool has_channel = kind->takes & TAKES_CHANNEL;
-        bool has_uid = kind->takes & (TAKES_UID | TAKES_USER) && !kind->user_member;
-        if (!kind->member || kind->with_rtc_and_rtm || (!has_channel && !has_uid))
+        bool has_channel = generate_takes(kind) & TAKES_CHANNEL;
+        bool has_uid = generate_takes(kind) & (TAKES_UID | TAKES_USER) && !kind->user_member;
+        if (!kind->member || !has_uid)
             continue;
         buffer_printf(out, "%s{'if':", comma(&is_first));
         put_wanted(kind, out);
@@ -502,7 +508,6 @@ static const struct {
                                "'sample_credentials':" FLAG,
                                "'status','access','sample_credentials'")},
     {"Description", .schema = "{'type':'object','required':['openapi','info','paths']}"},
-    {"Text", .schema = "{'type':'string'}"},
     {"Error",
      .schema = ANSWER("'status':{'type':'integer'},'error':{'type':'string'},"
                       "'message':{'type':'string','description':'The same text as `error`.'}",

@@ -28,8 +28,8 @@ export class Description {
         this.validators = new Map();
     }
 
-    static async of(service) {
-        return new Description(assertJson(await request(service, '/openapi.json'), 200));
+    static async of(service, ask) {
+        return new Description(assertJson(await ask(service, '/openapi.json'), 200));
     }
 
     // What stands at a place of the description, or where that leads.
@@ -113,10 +113,10 @@ export class Description {
     }
 }
 
-// From now on each answer of the service to `request` must be as described, or the request fails. Returns
-// the description, which counts.
-export async function describeAnswers(service) {
-    const description = await Description.of(service);
+// From now on each answer of the service to `request`, or the `ask` of policies.mjs, must be as described, or
+// the request fails. Returns the description, which counts.
+export async function describeAnswers(service, ask = request) {
+    const description = await Description.of(service, ask);
     service.heed = (method, target, answer) => description.check(method, target, answer);
     return description;
 }

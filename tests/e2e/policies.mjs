@@ -43,8 +43,9 @@ export function parameters(headers, server = {}) {
 }
 
 export async function ask(service, target, { as = {}, server = {}, method, body = '', socket } = {}) {
+    const asked = method ?? (body === '' ? 'GET' : 'POST');
     const bytes = fcgiRequest(target, {
-        method: method ?? (body === '' ? 'GET' : 'POST'),
+        method: asked,
         body: typeof body === 'string' ? body : JSON.stringify(body),
         keep: Boolean(socket),
         more: parameters(as, server),
@@ -53,7 +54,9 @@ export async function ask(service, target, { as = {}, server = {}, method, body 
     try {
         const answers = fcgiAnswers(connection, 1);
         connection.write(bytes);
-        return parseAnswer((await answers)[0]);
+        const answer = parseAnswer((await answers)[0]);
+        service.heed?.(asked, target, answer);
+        return answer;
     } finally {
         if (!socket) {
             connection.destroy();
