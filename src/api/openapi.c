@@ -14,67 +14,53 @@
 
 #define HEADER(name) ",'" name "':{'$ref':'#/components/headers/" name "'}"
 
-/* That the route is such that the status can occur. */
-static bool always(const struct route *route, const struct settings *settings) {
-    (void)route;
-    (void)settings;
-    return true;
-}
+/* What of a route and the settings lets it be refused in some way. */
+enum {
+    EVERY_ROUTE = 1,
+    HAS_CAPTURE = 2,
+    HAS_INPUT = 4,
+    ASKS_WHO = 8,
+    NEEDS_KEYS = 16,
+    MINTS = 32,
+    NO_OPERATION = 64, /* what no operation answers, but the path does */
+};
 
-static bool never(const struct route *route, const struct settings *settings) {
-    (void)route;
-    (void)settings;
-    return false;
-}
-
-static bool has_capture(const struct route *route, const struct settings *settings) {
-    (void)settings;
-    return strchr(route->pattern, ':') != NULL;
-}
-
-static bool has_input(const struct route *route, const struct settings *settings) {
-    return route->operation->mints || route->operation->body || has_capture(route, settings);
-}
-
-static bool asks_who(const struct route *route, const struct settings *settings) {
-    return route->access == CALLERS && settings->access;
-}
-
-static bool mints(const struct route *route, const struct settings *settings) {
-    (void)settings;
-    return route->operation->mints;
-}
-
-static bool needs_keys(const struct route *route, const struct settings *settings) {
-    return settings->access && (route->access == CALLERS || route->operation->can_be_unready);
+static unsigned traits(const struct route *route, const struct settings *settings) {
+    const struct operation *its = route->operation;
+    bool has_capture = strchr(route->pattern, ':');
+    bool asks_who = route->access == CALLERS && settings->access;
+    bool needs_keys = asks_who || (its->can_be_unready && settings->access);
+    return EVERY_ROUTE | (has_capture ? HAS_CAPTURE : 0) |
+           (has_capture || its->mints || its->body ? HAS_INPUT : 0) | (asks_who ? ASKS_WHO : 0) |
+           (needs_keys ? NEEDS_KEYS : 0) | (its->mints ? MINTS : 0);
 }
 
 static const struct {
-    enum http_status status;
     const char *name;
     const char *description;
     const char *headers; /* of it alone */
-    bool (*can_occur)(const struct route *route, const struct settings *settings);
+    enum http_status status;
+    unsigned of; /* the trait of a route that it takes */
 } failures[] = {
-    {HTTP_BAD_REQUEST, "BadRequest", "A value is not valid; the text names it and what is allowed.",
-     "", has_input},
-    {HTTP_UNAUTHORIZED, "Unauthorized", "The credential is missing or not valid.",
-     HEADER("WWW-Authenticate"), asks_who},
-    {HTTP_FORBIDDEN, "Forbidden",
+    {"BadRequest", "A value is not valid; the text names it and what is allowed.", "",
+     HTTP_BAD_REQUEST, HAS_INPUT},
+    {"Unauthorized", "The credential is missing or not valid.", HEADER("WWW-Authenticate"),
+     HTTP_UNAUTHORIZED, ASKS_WHO},
+    {"Forbidden",
      "The page that asks is of an origin that is not allowed or, with a policy, the caller may not "
      "have this.",
-     HEADER("WWW-Authenticate"), always},
-    {HTTP_NOT_FOUND, "NotFound", "No such path: so with a parameter that holds a slash.", "",
-     has_capture},
-    {HTTP_METHOD_NOT_ALLOWED, "MethodNotAllowed", "Not with this method.", HEADER("Allow"), never},
-    {HTTP_CONTENT_TOO_LARGE, "ContentTooLarge", "The body is larger than the service takes.", "",
-     always},
-    {HTTP_TOO_MANY_REQUESTS, "TooManyRequests",
-     "Too many requests, by a rule of the policy or of the web server.", HEADER("Retry-After"),
-     mints},
-    {HTTP_INTERNAL_SERVER_ERROR, "InternalServerError", "The service failed.", "", always},
-    {HTTP_SERVICE_UNAVAILABLE, "ServiceUnavailable",
-     "The keys that verify credentials were not fetched yet.", HEADER("Retry-After"), needs_keys},
+     HEADER("WWW-Authenticate"), HTTP_FORBIDDEN, EVERY_ROUTE},
+    {"NotFound", "No such path: so with a parameter that holds a slash.", "", HTTP_NOT_FOUND,
+     HAS_CAPTURE},
+    {"MethodNotAllowed", "Not with this method.", HEADER("Allow"), HTTP_METHOD_NOT_ALLOWED,
+     NO_OPERATION},
+    {"ContentTooLarge", "The body is larger than the service takes.", "", HTTP_CONTENT_TOO_LARGE,
+     EVERY_ROUTE},
+    {"TooManyRequests", "Too many requests, by a rule of the policy or of the web server.",
+     HEADER("Retry-After"), HTTP_TOO_MANY_REQUESTS, MINTS},
+    {"InternalServerError", "The service failed.", "", HTTP_INTERNAL_SERVER_ERROR, EVERY_ROUTE},
+    {"ServiceUnavailable", "The keys that verify credentials were not fetched yet.",
+     HEADER("Retry-After"), HTTP_SERVICE_UNAVAILABLE, NEEDS_KEYS},
 };
 
 enum { FAILURES = sizeof failures / sizeof failures[0] };
@@ -171,7 +157,7 @@ static void put_responses(const struct route *route, const struct settings *sett
         buffer_printf(out, ",'example':%s", its->example);
     buffer_puts(out, "}}}");
     for (size_t i = 0; i < FAILURES; i++)
-        if (failures[i].can_occur(route, settings))
+        if (failures[i].of & traits(route, settings))
             buffer_printf(out, ",'%d':{'$ref':'#/components/responses/%s%s'}", failures[i].status,
                           forms[route->error_form].prefix, failures[i].name);
     buffer_puts(out, "}");
@@ -235,7 +221,8 @@ static void put_info(struct buffer *out) {
         "does, "
         "and OPTIONS on any path is answered by 204. Any other method is answered by 405 with "
         "`Allow`, and an unknown path by 404. Parts of a path are percent-encoded; they hold no "
-        "slash, no zero byte and are neither `.` nor `..`.\\n\\n"
+        "slash, no zero byte and are neither `.` nor `..`; an empty one at the end needs a slash "
+        "behind it.\\n\\n"
         "**Lengths** count bytes of UTF-8, where these schemas count characters.\\n\\n"
         "**Bodies** hold up to %d bytes of JSON, of any Content-Type. Names of members match in "
         "any "
@@ -259,7 +246,7 @@ static void put_security_schemes(const struct settings *settings, struct buffer 
     buffer_puts(out, "'bearer':{'type':'http','scheme':'bearer','bearerFormat':'JWT','description':"
                      "'A JWT or an API key, where the service has a policy.'},"
                      "'apiKey':{'type':'apiKey','in':'header','name':'X-API-Key','description':"
-                     "'An API key or a JWT, where the service has a policy.'}");
+                     "'An API key, where the service has a policy.'}");
     if (settings->access && access_has_ambient_callers(settings->access))
         buffer_puts(out,
                     ",'webServer':{'type':'http','scheme':'basic','description':'A login of the "

@@ -185,12 +185,11 @@ const struct parameter path_parameters[] = {
      "The user: with tokenType `uid` a number from 1 to 4294967295, in digits alone; with "
      "`userAccount` any text."},
     {NULL, "rtcuid", "PathUid", "42",
-     "The user: with tokenType `uid` a number from 0 to 4294967295, in digits alone, where 0 or "
-     "nothing admits any user; with `userAccount` any text, and nothing is 0. Nothing needs a "
-     "slash "
-     "behind it."},
+     "The user: with tokenType `uid` a number from 0 to 4294967295, in digits alone, where 0 "
+     "admits "
+     "any user; with `userAccount` any text. Empty is 0."},
     {&operation_rte_rtm, "rtmuid", "PathUserOrEmpty", "alice",
-     "The user of signaling; nothing, with a slash behind it, for that of rtcuid."},
+     "The user of signaling. Empty is that of rtcuid."},
     {NULL, "rtmuid", "PathUserNotZero", "alice", "The user of signaling."},
     {NULL, "chatid", "PathUser", "alice", "The user of Chat."},
     {NULL, NULL, NULL, NULL, NULL},

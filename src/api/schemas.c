@@ -122,10 +122,9 @@ static void put_rtc_role(struct buffer *out) {
 /* A key as bodies spell it: messageChannels. */
 static void put_camel_case(const char *key, struct buffer *out) {
     for (; *key; key++) {
-        bool is_new_word = *key == '-' && key[1];
-        if (is_new_word)
-            key++;
-        char c = is_new_word ? (char)toupper((unsigned char)*key) : *key;
+        char c = *key;
+        if (c == '-' && key[1])
+            c = (char)toupper((unsigned char)*++key);
         buffer_put(out, (struct agora_text){&c, 1});
     }
 }
@@ -279,17 +278,21 @@ static void put_needs_of_object(const struct service_kind *kind, struct buffer *
     buffer_puts(out, "]}");
 }
 
+static bool have_same_member(const struct service_kind *a, const struct service_kind *b) {
+    return a->member && b->member && strcmp(a->member, b->member) == 0;
+}
+
 /* The object of all rows with the same member, of which this is the first. */
 static void put_object(const struct service_kind *first, struct buffer *out) {
     bool is_first = true;
     buffer_puts(out, "{'type':['object','null'],'properties':{");
     for (const struct service_kind *kind = service_kinds; kind->token_type; kind++)
-        if (kind->member && strcmp(kind->member, first->member) == 0)
+        if (have_same_member(kind, first))
             buffer_printf(out, "%s'%s':{'type':['boolean','null']}", comma(&is_first), kind->flag);
     buffer_puts(out, "},'allOf':[");
     is_first = true;
     for (const struct service_kind *kind = service_kinds; kind->token_type; kind++) {
-        if (!kind->member || strcmp(kind->member, first->member) != 0)
+        if (!have_same_member(kind, first))
             continue;
         buffer_printf(out, "%s{'if':{'type':'object','allOf':[", comma(&is_first));
         put_flag(kind, out);

@@ -224,8 +224,8 @@ describe('/openapi.json where keys were not fetched yet', () => {
         const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
         const claims = { iss: 'https://login.example/', aud: 'app', exp: Math.floor(Date.now() / 1000) + 60 };
         const as = { Authorization: `Bearer ${encode({ alg: 'ES256', kid: 'a' })}.${encode(claims)}.${'A'.repeat(86)}` };
-        for (const target of ['/rtm/ann', '/readyz']) {
-            assertError(await ask(service, target, { as }), 503);
+        for (const where of ['/rtm/ann', '/readyz']) {
+            assertError(await ask(service, where, { as }), 503);
         }
         assert.equal((await ask(service, '/token/generate', { as, body: '{}' })).status, 503);
         assert.equal(description.total(), 3);
