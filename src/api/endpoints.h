@@ -27,5 +27,9 @@ endpoint endpoint_chat_account;
 endpoint endpoint_get_token;
 endpoint endpoint_token_generate;
 endpoint endpoint_inspect;
+endpoint endpoint_metrics;
+
+/* What is called by that number, from 1 on; NULL behind the last. */
+const char *route_pattern(size_t number);
 
 #endif

@@ -35,11 +35,17 @@ static const struct route {
     {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN, ALWAYS},
     {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS},
     {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/metrics", endpoint_metrics, OPEN, ERROR_PLAIN, WITH_METRICS},
     {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS},
     {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };
+static_assert((size_t)ROUTES < COUNTED_ROUTES, "requests of each route are counted");
+
+const char *route_pattern(size_t number) {
+    return number <= ROUTES ? routes[number - 1].pattern : NULL;
+}
 
 static const struct {
     const char *name;
@@ -126,6 +132,7 @@ static void route(struct call *call, struct response *response) {
             !matches(routes[i].pattern, path, call))
             continue;
         response->route = routes[i].pattern;
+        response->route_number = i + 1;
         if (method_fits(routes[i].method, request)) {
             enter(&routes[i], call, response);
             return;
