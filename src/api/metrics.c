@@ -63,9 +63,7 @@ static void put_requests(struct buffer *out, const struct counts *counts) {
 static void put_durations(struct buffer *out, const struct counts *counts) {
     static const char name[] = "agora_token_request_duration_seconds";
     enum { BILLION = 1000000000 };
-    put_family(
-        out, name, HISTOGRAM,
-        "How long answers took to make, from a whole request to the last byte of its answer.");
+    put_family(out, name, HISTOGRAM, "How long it took to make the answer to a request.");
     for (size_t route = 0; route_name(route); route++) {
         uint64_t count = 0;
         for (size_t i = 0; i < COUNTED_BUCKETS; i++)
