@@ -58,12 +58,13 @@ const char *monitor_caller(const struct monitor *monitor, size_t place) {
                : NULL;
 }
 
+/* COUNTED_CALLERS where there is none. */
 static size_t place_of(const struct monitor *monitor, struct agora_text name) {
     const char *known;
     for (size_t i = 0; (known = monitor_caller(monitor, i)); i++)
         if (text_equals(name, known))
             return i;
-    return CALLER_OTHER;
+    return COUNTED_CALLERS;
 }
 
 void monitor_expect(struct monitor *monitor, const struct policy *policy) {
@@ -72,7 +73,7 @@ void monitor_expect(struct monitor *monitor, const struct policy *policy) {
         size_t count = monitor->caller_count;
         if (count == COUNTED_CALLERS - CALLERS_FIXED)
             return;
-        if (place_of(monitor, callers[i].name) != CALLER_OTHER)
+        if (place_of(monitor, callers[i].name) < COUNTED_CALLERS)
             continue;
         monitor->callers[count] = strdup(callers[i].name.data);
         if (!monitor->callers[count])
@@ -122,5 +123,5 @@ void count_minted(struct counters *counters, const struct agora_service *service
 
 void count_failure(struct counters *counters, const struct caller *caller, size_t failure) {
     size_t place = caller ? place_of(counters->monitor, caller->name) : CALLER_UNKNOWN;
-    add(&counters->counts.failures[place][failure], 1);
+    add(&counters->counts.failures[place < COUNTED_CALLERS ? place : CALLER_OTHER][failure], 1);
 }

@@ -317,6 +317,26 @@ describe('the process', () => {
         }
     });
 
+    // The file that the log is in may not grow any more.
+    it('lines of the log that were lost', async () => {
+        const directory = makeDirectory();
+        const upstream = { path: path.join(directory, 'responder.sock') };
+        const { child } = await startResponder({ directory, settings: { ...SECRETS, ...ON } },
+            'sh', ['-c', 'ulimit -f 1; exec "$@"', 'sh', RESPONDER, '--listen', `unix:${upstream.path}`], upstream);
+        const lost = async () => {
+            await Promise.all(Array.from({ length: 50 }, () => ask({ upstream }, '/nowhere')));
+            return (await scrape({ upstream })).agora_token_log_lines_dropped_total;
+        };
+        try {
+            const before = await lost();
+            assert.ok(before > 0);
+            assert.equal(await lost(), before + 50);
+        } finally {
+            await terminate(child);
+            removeDirectory(directory);
+        }
+    });
+
     it('a plain CGI program has none, and says so', () => {
         const { stdout } = spawnSync(RESPONDER, [], {
             env: cleanEnvironment({
