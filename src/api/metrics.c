@@ -1,5 +1,7 @@
 /* GET /metrics: what Prometheus reads, in its text format. */
 #include "metrics/metrics.h"
+#include <inttypes.h>
+
 #include "api/endpoints.h"
 #include "version.h"
 #include "json/names.h"
@@ -26,18 +28,11 @@ static void put_quoted(struct buffer *out, const char *text) {
     buffer_puts(out, "\"");
 }
 
-/* A sample that has one label or two. */
 static void put_sample(struct buffer *out, const char *name, const char *label, const char *value,
-                       const char *second_label, const char *second_value, uint64_t number) {
+                       uint64_t number) {
     buffer_printf(out, "%s{%s=", name, label);
     put_quoted(out, value);
-    if (second_label) {
-        buffer_printf(out, ",%s=", second_label);
-        put_quoted(out, second_value);
-    }
-    buffer_puts(out, "} ");
-    buffer_put_number(out, number);
-    buffer_puts(out, "\n");
+    buffer_printf(out, "} %" PRIu64 "\n", number);
 }
 
 static const char *route_name(size_t route) {
@@ -54,41 +49,39 @@ static void put_requests(struct buffer *out, const struct counts *counts) {
         for (size_t method = 0; method < COUNTED_METHODS; method++)
             for (size_t status = 0; status < HTTP_STATUSES_MAX; status++)
                 if (counts->requests[route][method][status] > 0)
-                    buffer_printf(out, "%s{route=\"%s\",method=\"%s\",code=\"%d\"} %llu\n", name,
-                                  route_name(route), counted_methods[method].data,
-                                  http_status_at(status),
-                                  (unsigned long long)counts->requests[route][method][status]);
+                    buffer_printf(out, "%s{route=\"%s\",method=\"%s\",code=\"%d\"} %" PRIu64 "\n",
+                                  name, route_name(route), counted_methods[method].data,
+                                  http_status_at(status), counts->requests[route][method][status]);
 }
 
 static void put_durations(struct buffer *out, const struct counts *counts) {
     static const char name[] = "agora_token_request_duration_seconds";
     enum { BILLION = 1000000000 };
+    const char *route;
     put_family(out, name, HISTOGRAM, "How long it took to make the answer to a request.");
-    for (size_t route = 0; route_name(route); route++) {
+    for (size_t i = 0; (route = route_name(i)); i++) {
+        const uint64_t *buckets = counts->durations[i];
         uint64_t count = 0;
-        for (size_t i = 0; i < COUNTED_BUCKETS; i++)
-            count += counts->durations[route][i];
+        for (size_t j = 0; j < COUNTED_BUCKETS; j++)
+            count += buckets[j];
         if (count == 0)
             continue;
         count = 0;
-        for (size_t i = 0; i < COUNTED_BUCKETS; i++) {
-            count += counts->durations[route][i];
-            buffer_printf(out, "%s_bucket{route=\"%s\",le=\"%s\"} %llu\n", name, route_name(route),
-                          counted_buckets[i].seconds, (unsigned long long)count);
-        }
-        unsigned long long nanoseconds = counts->nanoseconds[route];
-        buffer_printf(out, "%s_sum{route=\"%s\"} %llu.%09llu\n%s_count{route=\"%s\"} %llu\n", name,
-                      route_name(route), nanoseconds / BILLION, nanoseconds % BILLION, name,
-                      route_name(route), (unsigned long long)count);
+        for (size_t j = 0; j < COUNTED_BUCKETS; j++)
+            buffer_printf(out, "%s_bucket{route=\"%s\",le=\"%s\"} %" PRIu64 "\n", name, route,
+                          counted_buckets[j].seconds, count += buckets[j]);
+        buffer_printf(out, "%s_sum{route=\"%s\"} %" PRIu64 ".%09" PRIu64 "\n", name, route,
+                      counts->nanoseconds[i] / BILLION, counts->nanoseconds[i] % BILLION);
+        buffer_printf(out, "%s_count{route=\"%s\"} %" PRIu64 "\n", name, route, count);
     }
 }
 
 static void put_minted(struct buffer *out, const struct counts *counts) {
     static const char name[] = "agora_token_minted_total";
     put_family(out, name, COUNTER, "Services in the tokens that were minted.");
-    for (uint16_t type = 0; type < COUNTED_SERVICES; type++)
-        if (service_name_of_type(type))
-            put_sample(out, name, "service", service_name_of_type(type)->key, NULL, NULL,
+    for (unsigned type = 0; type < COUNTED_SERVICES; type++)
+        if (service_name_of_type((uint16_t)type))
+            put_sample(out, name, "service", service_name_of_type((uint16_t)type)->key,
                        counts->minted[type]);
 }
 
@@ -122,7 +115,7 @@ static void put_refused(struct buffer *out, const struct counts *counts) {
             for (size_t method = 0; method < COUNTED_METHODS; method++)
                 if ((route > 0) == refusals_by_status[i].by_route)
                     sum += counts->requests[route][method][status];
-        put_sample(out, name, "reason", refusals_by_status[i].reason, NULL, NULL, sum);
+        put_sample(out, name, "reason", refusals_by_status[i].reason, sum);
     }
     for (size_t i = 0; i < sizeof refusals_by_credential / sizeof refusals_by_credential[0]; i++) {
         uint64_t sum = 0;
@@ -130,7 +123,7 @@ static void put_refused(struct buffer *out, const struct counts *counts) {
             for (size_t j = refusals_by_credential[i].first; j <= refusals_by_credential[i].last;
                  j++)
                 sum += counts->failures[caller][j];
-        put_sample(out, name, "reason", refusals_by_credential[i].reason, NULL, NULL, sum);
+        put_sample(out, name, "reason", refusals_by_credential[i].reason, sum);
     }
 }
 
@@ -143,9 +136,12 @@ static void put_failures(struct buffer *out, const struct monitor *monitor,
                "are.");
     for (size_t i = 0; (caller = monitor_caller(monitor, i)); i++)
         for (size_t failure = 0; failure < FAILURES; failure++)
-            if (counts->failures[i][failure] > 0)
-                put_sample(out, name, "caller", caller, "reason", failure_name(failure),
-                           counts->failures[i][failure]);
+            if (counts->failures[i][failure] > 0) {
+                buffer_printf(out, "%s{caller=", name);
+                put_quoted(out, caller);
+                buffer_printf(out, ",reason=\"%s\"} %" PRIu64 "\n", failure_name(failure),
+                              counts->failures[i][failure]);
+            }
 }
 
 /* Of those whose keys are fetched. Callers may have the same key set, and still each has its own.
@@ -156,7 +152,7 @@ static void put_key_sets(struct buffer *out, const struct access *access) {
     put_family(out, name, GAUGE,
                "When the keys of a caller were fetched last, in Unix time; 0: not yet.");
     for (size_t i = 0; access && (source = access_source(access, i)); i++)
-        put_sample(out, name, "caller", source->caller, NULL, NULL,
+        put_sample(out, name, "caller", source->caller,
                    (uint64_t)atomic_load(&source->succeeded_at));
 }
 
@@ -203,7 +199,7 @@ static void put_singles(struct buffer *out, const struct monitor *monitor,
         buffer_printf(out, "%s %.15g\n", singles[i].name, singles[i].value);
     }
     put_family(out, "agora_token_build_info", GAUGE, "The version of the program; always 1.");
-    put_sample(out, "agora_token_build_info", "version", VERSION, NULL, NULL, 1);
+    put_sample(out, "agora_token_build_info", "version", VERSION, 1);
 }
 
 void endpoint_metrics(const struct call *call, struct response *response) {

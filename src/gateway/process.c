@@ -1,10 +1,12 @@
 #include "gateway/process.h"
 
 #include <dirent.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "file.h"
 
 static double cpu_seconds(void) {
     struct timespec spent;
@@ -30,16 +32,21 @@ static double max_fds(void) {
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (double)limit.rlim_cur : -1;
 }
 
-void process_look(struct process_figures *figures) {
-    unsigned long pages[2];
+/* The first numbers of statm(5) are what is mapped and what is resident of it, in pages. */
+static void look_at_memory(struct process_figures *figures) {
     const double page = (double)sysconf(_SC_PAGESIZE);
-    FILE *memory = fopen("/proc/self/statm", "re");
-    bool is_known = memory && fscanf(memory, "%lu %lu", &pages[0], &pages[1]) == 2;
-    if (memory)
-        fclose(memory);
+    char text[256];
+    char *rest = text;
+    figures->virtual_bytes = figures->resident_bytes = -1;
+    if (!file_read("/proc/self/statm", 0, text, sizeof text))
+        return;
+    figures->virtual_bytes = page * (double)strtoul(rest, &rest, 10);
+    figures->resident_bytes = page * (double)strtoul(rest, &rest, 10);
+}
+
+void process_look(struct process_figures *figures) {
     figures->cpu_seconds = cpu_seconds();
     figures->open_fds = open_fds();
     figures->max_fds = max_fds();
-    figures->virtual_bytes = is_known ? page * (double)pages[0] : -1;
-    figures->resident_bytes = is_known ? page * (double)pages[1] : -1;
+    look_at_memory(figures);
 }

@@ -36,19 +36,18 @@ extern const struct bucket {
     const char *seconds;
 } counted_buckets[COUNTED_BUCKETS];
 
-typedef _Atomic uint64_t counter;
-
+/* Numbers of this type alone, so that two of them are added up as arrays. */
 struct counts {
-    counter requests[COUNTED_ROUTES][COUNTED_METHODS][HTTP_STATUSES_MAX];
-    counter durations[COUNTED_ROUTES][COUNTED_BUCKETS];
-    counter nanoseconds[COUNTED_ROUTES];
-    counter minted[COUNTED_SERVICES];
-    counter failures[COUNTED_CALLERS][FAILURES];
+    uint64_t requests[COUNTED_ROUTES][COUNTED_METHODS][HTTP_STATUSES_MAX];
+    uint64_t durations[COUNTED_ROUTES][COUNTED_BUCKETS];
+    uint64_t nanoseconds[COUNTED_ROUTES];
+    uint64_t minted[COUNTED_SERVICES];
+    uint64_t failures[COUNTED_CALLERS][FAILURES];
 };
 
 enum { CACHE_LINE = 64 };
 
-/* A worker's. */
+/* A worker's. Others may read it at any time. */
 struct counters {
     _Alignas(CACHE_LINE) struct counts counts;
     const struct monitor *monitor;
