@@ -54,7 +54,7 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
 SERVICE := $(filter-out src/agora-token%.c,$(wildcard src/*.c)) \
-	$(wildcard src/http/*.c src/json/*.c src/access/*.c src/api/*.c src/gateway/*.c)
+	$(wildcard src/http/*.c src/json/*.c src/access/*.c src/metrics/*.c src/api/*.c src/gateway/*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -92,6 +93,12 @@ static bool put(const char *line, size_t length) {
     return true;
 }
 
+static atomic_ulong lost_lines; /* in all; log_.lost is since the last notice */
+
+unsigned long log_lost_lines(void) {
+    return lost_lines;
+}
+
 /* Lines that are lost are counted, and the next line that can be written tells how many. */
 static void put_or_count(const char *line, size_t length) {
     pthread_mutex_lock(&log_.mutex);
@@ -103,8 +110,10 @@ static void put_or_count(const char *line, size_t length) {
         if (put(notice, head + (size_t)rest))
             log_.lost = 0;
     }
-    if (log_.lost > 0 || !put(line, length))
+    if (log_.lost > 0 || !put(line, length)) {
         log_.lost++;
+        lost_lines++;
+    }
     pthread_mutex_unlock(&log_.mutex);
 }
 

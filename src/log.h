@@ -20,6 +20,9 @@ bool log_enabled(enum log_level level);
  */
 void log_open(void);
 
+/* How many lines were lost since the start. */
+unsigned long log_lost_lines(void);
+
 /* Safe from several threads: lines are not mixed. Never waits for whoever reads the log. */
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
 

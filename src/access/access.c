@@ -243,13 +243,8 @@ struct question {
     struct identification *out;
 };
 
-static enum access_result refuse(const struct question *q, const char *reason) {
-    q->out->reason = reason;
-    return ACCESS_REFUSED;
-}
-
-static enum access_result refuse_for(const struct question *q, enum credential_verdict verdict) {
-    q->out->reason = credential_verdict_text(verdict);
+static enum access_result refuse(const struct question *q, enum credential_verdict verdict) {
+    q->out->verdict = verdict;
     return verdict == CREDENTIAL_NO_MEMORY ? ACCESS_FAILED : ACCESS_REFUSED;
 }
 
@@ -266,7 +261,7 @@ static enum access_result try_api_key(const struct question *q, struct agora_tex
     if (!q->access->has_api_keys)
         return ACCESS_ABSENT;
     if (!api_key_hash(q->access->sha256, key, hash))
-        return refuse_for(q, CREDENTIAL_NO_MEMORY);
+        return refuse(q, CREDENTIAL_NO_MEMORY);
     for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
         const struct api_key *one =
@@ -279,7 +274,7 @@ static enum access_result try_api_key(const struct question *q, struct agora_tex
     if (!found)
         return ACCESS_ABSENT;
     q->out->identity.subject = found->id;
-    return api_key_is_expired(found, q->now) ? refuse(q, "the API key has expired")
+    return api_key_is_expired(found, q->now) ? refuse(q, CREDENTIAL_API_KEY_EXPIRED)
                                              : ACCESS_IDENTIFIED;
 }
 
@@ -287,13 +282,13 @@ static enum access_result try_api_key(const struct question *q, struct agora_tex
 static const struct caller *caller_of(const struct question *q) {
     const struct policy *policy = q->access->policy;
     const struct caller *found = NULL;
-    q->out->reason = credential_verdict_text(CREDENTIAL_WRONG_CALLER);
+    q->out->verdict = CREDENTIAL_WRONG_CALLER;
     for (size_t i = 0; i < policy->callers.count; i++) {
         const struct caller *caller = caller_at(policy, i);
         if (caller->kind != CALLER_JWT || !jwt_is_for(&q->out->jwt, &q->access->callers[i].party))
             continue;
         if (found) {
-            q->out->reason = "the JWT's issuer and audience are those of several callers";
+            q->out->verdict = CREDENTIAL_SEVERAL_CALLERS;
             return NULL;
         }
         found = caller;
@@ -304,7 +299,7 @@ static const struct caller *caller_of(const struct question *q) {
 static enum access_result verify(const struct question *q, const struct caller_keys *its) {
     struct key_set *keys = its->source ? key_source_keys(its->source) : its->keys;
     if (!keys) {
-        q->out->reason = "the keys of this caller have not been fetched yet";
+        q->out->verdict = CREDENTIAL_NO_KEYS;
         return ACCESS_NOT_READY;
     }
     enum credential_verdict verdict = jwt_verify(&q->out->jwt, &its->party, keys, q->now);
@@ -312,7 +307,7 @@ static enum access_result verify(const struct question *q, const struct caller_k
         key_set_release(keys);
     if (verdict == CREDENTIAL_UNKNOWN_KEY && its->source)
         atomic_store(&its->source->is_wanted, true);
-    return verdict == CREDENTIAL_VALID ? ACCESS_IDENTIFIED : refuse_for(q, verdict);
+    return verdict == CREDENTIAL_VALID ? ACCESS_IDENTIFIED : refuse(q, verdict);
 }
 
 /* only: the one caller whose JWT it may be; NULL for any. */
@@ -323,7 +318,7 @@ static enum access_result try_jwt(const struct question *q, struct agora_text to
     struct scalar subject;
     enum credential_verdict verdict = jwt_parse(jwt, token);
     if (verdict != CREDENTIAL_VALID)
-        return refuse_for(q, verdict);
+        return refuse(q, verdict);
 
     enum access_result result = ACCESS_REFUSED;
     const struct caller *caller = caller_of(q);
@@ -347,7 +342,7 @@ static bool take_header(const struct question *q, const char *name, struct agora
     unsigned count;
     *value = request_variable(q->request, name, &count);
     if (count > 1)
-        q->out->reason = "the header of a credential was sent twice";
+        q->out->verdict = CREDENTIAL_HEADER_TWICE;
     return count <= 1;
 }
 
@@ -370,7 +365,7 @@ static enum access_result try_key_header(const struct question *q) {
     if (key.length == 0)
         return ACCESS_ABSENT;
     enum access_result result = try_api_key(q, key);
-    return result == ACCESS_ABSENT ? refuse(q, "there is no such API key") : result;
+    return result == ACCESS_ABSENT ? refuse(q, CREDENTIAL_NO_API_KEY) : result;
 }
 
 static enum access_result try_cookies(const struct question *q) {
@@ -383,7 +378,7 @@ static enum access_result try_cookies(const struct question *q) {
         if (!take_header(q, "HTTP_COOKIE", &header))
             return ACCESS_REFUSED;
         if (!credential_cookie(header, caller->jwt.cookie.data, &value))
-            return refuse(q, "there are two cookies of that name");
+            return refuse(q, CREDENTIAL_COOKIE_TWICE);
         if (value.length > 0)
             return try_jwt(q, value, caller);
     }
@@ -414,9 +409,9 @@ static enum access_result try_server(const struct question *q) {
             const char *name = parameters[j].parameter.data;
             q->out->parameters[j] = request_variable(q->request, name, &count);
             if (count > 1)
-                return refuse(q, "the web server sent a parameter of the caller twice");
+                return refuse(q, CREDENTIAL_PARAMETER_TWICE);
             if (count > 0 && is_unchecked(q, name))
-                return refuse(q, "REMOTE_USER was not checked: AUTH_TYPE is not set");
+                return refuse(q, CREDENTIAL_UNCHECKED);
         }
         q->out->identity.parameters = q->out->parameters;
         q->out->identity.subject = q->out->parameters[0];
@@ -435,7 +430,7 @@ enum access_result access_identify(const struct access *access, const struct req
         {try_bearer, false}, {try_key_header, false}, {try_cookies, true}, {try_server, true}};
     const struct question q = {access, request, now, identification};
     identification->identity = (struct identity){0};
-    identification->reason = NULL;
+    identification->verdict = CREDENTIAL_VALID;
     identification->jwt.claims = NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         enum access_result result =
@@ -443,7 +438,7 @@ enum access_result access_identify(const struct access *access, const struct req
         if (result != ACCESS_ABSENT)
             return result;
     }
-    identification->reason = "the request has no credential";
+    identification->verdict = CREDENTIAL_ABSENT;
     return ACCESS_ABSENT;
 }
 

@@ -63,7 +63,7 @@ enum access_result {
  * before its first use and kept for the next, as a jwt is; for one thread at a time. */
 struct identification {
     struct identity identity; /* its caller also after ACCESS_NOT_READY; NULL where none is known */
-    const char *reason;       /* for the log; NULL once identified */
+    enum credential_verdict verdict; /* for the log and the metrics */
     struct jwt jwt;
     char digits[SCALAR_DIGITS]; /* of a subject that is a number */
     struct agora_text parameters[POLICY_PARAMETERS_MAX];

@@ -11,6 +11,9 @@
 enum credential_verdict {
     CREDENTIAL_VALID,
     CREDENTIAL_NO_MEMORY, /* nothing is known about the credential: an error of the service */
+    CREDENTIAL_NO_KEYS,   /* to check it with, yet */
+    CREDENTIAL_ABSENT,
+    /* The fault of whoever sent it: from here to the last. */
     CREDENTIAL_TOO_LONG,
     CREDENTIAL_MALFORMED,
     CREDENTIAL_WRONG_ALGORITHM,
@@ -22,11 +25,22 @@ enum credential_verdict {
     CREDENTIAL_WRONG_CLAIM,
     CREDENTIAL_EXPIRED,
     CREDENTIAL_NOT_YET_VALID,
+    CREDENTIAL_SEVERAL_CALLERS,
+    CREDENTIAL_NO_API_KEY,
+    CREDENTIAL_API_KEY_EXPIRED,
+    CREDENTIAL_HEADER_TWICE,
+    CREDENTIAL_COOKIE_TWICE,
+    CREDENTIAL_PARAMETER_TWICE,
+    CREDENTIAL_UNCHECKED,
+    CREDENTIAL_VERDICTS
 };
 
 /* The same for people, to stand behind "refused: ". Constant, and without a part of the credential.
  */
 const char *credential_verdict_text(enum credential_verdict verdict);
+
+/* The same as a word for programs. */
+const char *credential_verdict_name(enum credential_verdict verdict);
 
 /* An absent header is {NULL, 0} or empty. What is found is a part of the header; {NULL, 0} when
  * there is nothing or it is empty. */

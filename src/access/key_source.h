@@ -23,7 +23,8 @@ struct key_source {
     atomic_bool is_wanted; /* a token named a key that is not there; the fetcher clears it */
     pthread_mutex_t lock;  /* of keys */
     struct key_set *keys;  /* NULL before the first success, and when they have become too old */
-    char *caller;          /* for the log */
+    _Atomic int64_t succeeded_at; /* when keys were fetched last, in Unix seconds; 0: never */
+    char *caller;                 /* for the log */
     char *url;
     char *ca_file; /* "" for the machine's own authorities */
 

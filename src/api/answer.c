@@ -59,4 +59,6 @@ void answer_tokens(const struct call *call, struct named_token *tokens, size_t c
         buffer_puts(body, "\"");
     }
     buffer_puts(body, "}");
+    for (size_t i = 0; i < count && call->api->counters; i++)
+        count_minted(call->api->counters, tokens[i].services, tokens[i].service_count);
 }

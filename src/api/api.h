@@ -8,6 +8,7 @@
 #include "config.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "metrics/metrics.h"
 
 /* What an endpoint may use. One per thread, as the minter is. */
 struct api {
@@ -15,6 +16,7 @@ struct api {
     struct agora_minter *minter;
     uint32_t now; /* Unix seconds */
     struct identification who;
+    struct counters *counters; /* NULL: nothing is counted */
 };
 
 /* Answers any request whatever: CORS, routing, the endpoint, errors. */

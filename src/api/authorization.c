@@ -89,11 +89,17 @@ static void end_audit(const struct call *call, struct response *response) {
     put_value(&response->audit, "address", request_variable(call->request, "REMOTE_ADDR", NULL));
 }
 
+static void count_refusal(const struct call *call, size_t failure) {
+    if (call->api->counters)
+        count_failure(call->api->counters, call->api->who.identity.caller, failure);
+}
+
 static bool refuse_request(const struct call *call, enum access_result result,
                            const struct identification *who, struct response *response) {
     begin_audit(call, response, LOG_WARNING, "refused", &who->identity);
-    put_reason(&response->audit, who->reason);
+    put_reason(&response->audit, credential_verdict_text(who->verdict));
     end_audit(call, response);
+    count_refusal(call, who->verdict);
     switch (result) {
     case ACCESS_ABSENT:
         response_header(response, "WWW-Authenticate", agora_text_of(CHALLENGE));
@@ -141,6 +147,7 @@ static bool refuse_tokens(const struct call *call, const struct decision *decisi
                           struct response *response) {
     put_reason(&response->audit, decision->text);
     end_audit(call, response);
+    count_refusal(call, FAILURE_NOT_ALLOWED);
     response_header(response, "WWW-Authenticate",
                     agora_text_of(CHALLENGE ", error=\"insufficient_scope\""));
     return response_error(response, HTTP_FORBIDDEN, "%s", decision->text);
@@ -151,6 +158,7 @@ static bool refuse_rate(const struct call *call, const struct rule *rule, uint32
     buffer_printf(&response->audit, " rule=%zu", rule->number);
     put_reason(&response->audit, "the rate of the rule is used up");
     end_audit(call, response);
+    count_refusal(call, FAILURE_RATE);
     snprintf(response->retry_after, sizeof response->retry_after, "%u", seconds);
     response_header(response, "Retry-After", agora_text_of(response->retry_after));
     return response_error(response, HTTP_TOO_MANY_REQUESTS,

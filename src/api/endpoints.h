@@ -28,5 +28,6 @@ endpoint endpoint_get_token;
 endpoint endpoint_token_generate;
 endpoint endpoint_inspect;
 endpoint endpoint_openapi;
+endpoint endpoint_metrics;
 
 #endif

@@ -41,7 +41,7 @@ static const struct {
     const char *headers; /* of it alone */
     enum http_status status;
     unsigned of; /* the trait of a route that it takes */
-} failures[] = {
+} refusals[] = {
     {"BadRequest", "A value is not valid; the text names it and what is allowed.", "",
      HTTP_BAD_REQUEST, HAS_INPUT},
     {"Unauthorized", "The credential is missing or not valid.", HEADER("WWW-Authenticate"),
@@ -63,7 +63,7 @@ static const struct {
      HEADER("Retry-After"), HTTP_SERVICE_UNAVAILABLE, NEEDS_KEYS},
 };
 
-enum { FAILURES = sizeof failures / sizeof failures[0] };
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
 
 static const struct {
     const char *prefix; /* of the names of responses */
@@ -75,15 +75,15 @@ static const struct {
                               "{'$ref':'#/components/schemas/Error'}]}"},
 };
 
-static void put_failures(struct buffer *out) {
+static void put_refusals(struct buffer *out) {
     for (size_t form = 0; form < sizeof forms / sizeof forms[0]; form++)
-        for (size_t i = 0; i < FAILURES; i++)
+        for (size_t i = 0; i < REFUSALS; i++)
             buffer_printf(out,
                           "%s'%s%s':{'description':'%s','headers':{'X-Request-Id':{'$ref':"
                           "'#/components/headers/X-Request-Id'}%s},"
                           "'content':{'application/json':{'schema':%s}}}",
-                          form + i == 0 ? "" : ",", forms[form].prefix, failures[i].name,
-                          failures[i].description, failures[i].headers, forms[form].schema);
+                          form + i == 0 ? "" : ",", forms[form].prefix, refusals[i].name,
+                          refusals[i].description, refusals[i].headers, forms[form].schema);
 }
 
 /* ---- Operations ------------------------------------------------------------------ */
@@ -156,10 +156,10 @@ static void put_responses(const struct route *route, const struct settings *sett
     if (its->example)
         buffer_printf(out, ",'example':%s", its->example);
     buffer_puts(out, "}}}");
-    for (size_t i = 0; i < FAILURES; i++)
-        if (failures[i].of & traits(route, settings))
-            buffer_printf(out, ",'%d':{'$ref':'#/components/responses/%s%s'}", failures[i].status,
-                          forms[route->error_form].prefix, failures[i].name);
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (refusals[i].of & traits(route, settings))
+            buffer_printf(out, ",'%d':{'$ref':'#/components/responses/%s%s'}", refusals[i].status,
+                          forms[route->error_form].prefix, refusals[i].name);
     buffer_puts(out, "}");
 }
 
@@ -277,7 +277,7 @@ void endpoint_openapi(const struct call *call, struct response *response) {
     buffer_puts(out, "},'headers':{");
     put_headers(out);
     buffer_puts(out, "},'responses':{");
-    put_failures(out);
+    put_refusals(out);
     buffer_puts(out, "},'schemas':{");
     put_schemas(out);
     buffer_puts(out, "}}}");

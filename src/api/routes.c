@@ -23,6 +23,7 @@ const struct route routes[] = {
     {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS,
      &operation_token_generate},
     {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS, &operation_inspect},
+    {GET, "/metrics", endpoint_metrics, OPEN, ERROR_PLAIN, WITH_METRICS, &operation_metrics},
     {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS, &operation_livez},
     {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS, &operation_readyz},
     {GET, "/openapi.json", endpoint_openapi, OPEN, ERROR_PLAIN, ALWAYS, &operation_openapi},
@@ -30,6 +31,7 @@ const struct route routes[] = {
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] - 1 };
+static_assert((size_t)ROUTES < COUNTED_ROUTES, "requests of each route are counted");
 
 static const struct {
     const char *name;
@@ -116,6 +118,7 @@ static void route(struct call *call, struct response *response) {
             !matches(routes[i].pattern, path, call))
             continue;
         response->route = routes[i].pattern;
+        response->route_number = i + 1;
         if (method_fits(routes[i].method, request)) {
             enter(&routes[i], call, response);
             return;

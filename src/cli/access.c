@@ -250,7 +250,8 @@ static int take(const struct command *command, const struct values *values, uint
     const struct request request = {.environment = environment};
     int status = EXIT_FAILED;
     if (access_identify(access, &request, false, time(NULL), &who) != ACCESS_IDENTIFIED) {
-        complain_failed(command, "the policy does not know who asks: %s", who.reason);
+        complain_failed(command, "the policy does not know who asks: %s",
+                        credential_verdict_text(who.verdict));
         goto out;
     }
     print_named("caller ", who.identity.caller->name);

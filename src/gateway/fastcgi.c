@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -18,6 +19,7 @@
 #include "gateway/gateway.h"
 #include "gateway/key_fetcher.h"
 #include "gateway/notify.h"
+#include "gateway/process.h"
 #include "gateway/worker.h"
 #include "log.h"
 
@@ -38,6 +40,9 @@ struct server {
     struct key_fetcher *fetcher;
     int signal_fd;
     struct connection_limit limit;
+    struct monitor monitor;
+    int64_t started_at;          /* Unix seconds */
+    _Atomic int64_t reloaded_at; /* the same; negative where the settings could not be used */
     bool is_draining;
     int64_t full_since; /* when a connection began to wait to be accepted, 0 when none does */
     int64_t limit_logged_at;
@@ -186,10 +191,25 @@ static int accept_waiting(struct server *server, unsigned most) {
     return -1;
 }
 
+/* Whoever is asked for the metrics calls this. */
+static void look(const void *context, struct process_figures *figures) {
+    const struct server *server = context;
+    int64_t reloaded_at = atomic_load(&server->reloaded_at);
+    process_look(figures);
+    figures->connections = connection_count(server);
+    figures->connection_limit = server->limit.connections;
+    figures->log_lines_dropped = (double)log_lost_lines();
+    figures->reload_was_successful = reloaded_at > 0;
+    figures->reloaded_at = (double)(reloaded_at > 0 ? reloaded_at : -reloaded_at);
+    figures->started_at = (double)server->started_at;
+}
+
 static void use_settings(struct server *server, struct settings *settings) {
     const struct settings *old = server->settings;
     if (settings->workers != old->workers || settings->max_connections != old->max_connections)
         log_line(LOG_WARNING, "WORKERS and MAX_CONNECTIONS count at the start only");
+    if (settings->access)
+        monitor_expect(&server->monitor, access_policy(settings->access));
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_use(server->workers[i], settings);
 
@@ -208,6 +228,8 @@ static void reload(struct server *server) {
     notify("RELOADING=1");
     struct settings *settings =
         settings_load(SETTINGS_DOTENV, ACCESS_SERVICE, server->settings, error);
+    int64_t now = time(NULL);
+    atomic_store(&server->reloaded_at, settings ? now : -now);
     if (settings)
         use_settings(server, settings);
     else
@@ -263,7 +285,7 @@ static bool start_workers(struct server *server) {
     unsigned wanted = workers_wanted(server->settings);
     server->workers = calloc(wanted, sizeof(struct worker *));
     while (server->workers && server->worker_count < wanted) {
-        struct worker *worker = worker_start(server->settings, &server->limit);
+        struct worker *worker = worker_start(server->settings, &server->limit, &server->monitor);
         if (!worker)
             return false;
         server->workers[server->worker_count++] = worker;
@@ -302,9 +324,14 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
         .listener = listener,
         .fetcher = key_fetcher_new(),
         .signal_fd = open_signals(),
+        .started_at = time(NULL),
         .limit = {.connections = connections_possible(settings),
                   .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)},
     };
+    server.monitor = (struct monitor){.look = look, .context = &server};
+    server.reloaded_at = server.started_at;
+    if (settings->access)
+        monitor_expect(&server.monitor, access_policy(settings->access));
     int flags = fcntl(listener->fd, F_GETFL);
     if (server.signal_fd < 0 || server.limit.wake_fd < 0 || flags < 0 ||
         fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !server.fetcher ||
@@ -323,6 +350,7 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
         status = EXIT_SUCCESS;
     }
     end_workers(&server);
+    monitor_free(&server.monitor);
     key_fetcher_free(server.fetcher);
     close(server.limit.wake_fd);
     close(server.signal_fd);

@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "text.h"
 
@@ -16,7 +17,14 @@ void gateway_start(void) {
 
 void gateway_answer(struct api *api, const struct request *request, struct response *response) {
     api->now = (uint32_t)time(NULL);
-    api_answer(api, request, response);
+    if (api->counters) {
+        uint64_t started = monotonic_ns();
+        api_answer(api, request, response);
+        count_request(api->counters, response->route_number, request->method, response->status,
+                      monotonic_ns() - started);
+    } else {
+        api_answer(api, request, response);
+    }
 
     if (response->audit.length > 0)
         log_line(response->audit_level, "%.*s", (int)response->audit.length, response->audit.data);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "http/buffer.h"
@@ -205,6 +206,7 @@ static void use_answer(struct key_source *source, bool is_good, struct agora_tex
     if (source->fetched_at == 0 || source->has_failed)
         log_line(LOG_INFO, "caller %s: the key set was fetched", source->caller);
     source->fetched_at = now;
+    atomic_store(&source->succeeded_at, (int64_t)time(NULL));
     source->has_failed = false;
 }
 

@@ -75,6 +75,7 @@ struct worker {
         idle; /* the ring of those FRESH, IDLE or ANSWERED, the longest idle first ... */
     struct connection busy; /* ... and of the others */
     struct settings *settings;
+    struct counters *counters;
     bool draining;
     int64_t drained_at;
     int64_t now; /* milliseconds of the monotonic clock */
@@ -385,13 +386,19 @@ static void publish_idle_since(struct worker *worker) {
         wake_acceptor(worker);
 }
 
+static void use_settings(struct worker *worker, struct settings *settings) {
+    struct api *api = &worker->codec.api;
+    worker->settings = settings;
+    api->settings = settings;
+    api->counters = settings->metrics == ON ? worker->counters : NULL;
+}
+
 static void take_settings(struct worker *worker) {
     struct settings *next = atomic_exchange(&worker->next_settings, NULL);
     if (!next)
         return;
     settings_release(worker->settings);
-    worker->settings = next;
-    worker->codec.api.settings = next;
+    use_settings(worker, next);
     /* The old one keeps what it has derived from the certificate that may just have gone. */
     struct agora_minter *minter = agora_minter_new();
     if (minter) {
@@ -454,23 +461,26 @@ static void free_worker(struct worker *worker) {
     free(worker);
 }
 
-struct worker *worker_start(struct settings *settings, const struct connection_limit *limit) {
+struct worker *worker_start(struct settings *settings, const struct connection_limit *limit,
+                            struct monitor *monitor) {
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return NULL;
-    worker->settings = settings_hold(settings);
+    worker->counters = monitor_add(monitor);
+    worker->codec.api.minter = agora_minter_new();
+    use_settings(worker, settings_hold(settings));
     worker->limit = limit;
     worker->sweep_at = NEVER;
     worker->idle_since = WORKER_NONE_IDLE;
     worker->idle.next = worker->idle.previous = &worker->idle;
     worker->busy.next = worker->busy.previous = &worker->busy;
-    worker->codec.api = (struct api){.settings = settings, .minter = agora_minter_new()};
     worker->codec.max_connections = limit->connections;
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     struct epoll_event wake = {.events = EPOLLIN | EPOLLET}; /* the one without a connection */
-    if (worker->codec.api.minter && worker->epoll_fd >= 0 && worker->wake_fd >= 0 &&
+    if (worker->counters && worker->codec.api.minter && worker->epoll_fd >= 0 &&
+        worker->wake_fd >= 0 &&
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->wake_fd, &wake) == 0 &&
         (errno = pthread_create(&worker->thread, NULL, run, worker)) == 0)
         return worker;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "metrics/metrics.h"
 
 struct worker;
 
@@ -18,7 +19,8 @@ struct connection_limit {
 };
 
 /* Starts a thread. NULL with errno when there is no memory or no descriptor. */
-struct worker *worker_start(struct settings *settings, const struct connection_limit *limit);
+struct worker *worker_start(struct settings *settings, const struct connection_limit *limit,
+                            struct monitor *monitor);
 
 /* Has the worker hold and use these settings for every request to come. */
 void worker_use(struct worker *worker, struct settings *settings);

@@ -22,6 +22,21 @@ static const struct {
     {HTTP_SERVICE_UNAVAILABLE, "Status: 503 Service Unavailable\r\n"},
 };
 
+enum { STATUSES = sizeof status_lines / sizeof status_lines[0] };
+static_assert(sizeof status_lines / sizeof status_lines[0] <= (size_t)HTTP_STATUSES_MAX,
+              "each status has a place");
+
+size_t http_status_place(enum http_status status) {
+    size_t place = 0;
+    while (place < STATUSES - 1 && status_lines[place].status != status)
+        place++;
+    return place;
+}
+
+int http_status_at(size_t place) {
+    return place < STATUSES ? (int)status_lines[place].status : 0;
+}
+
 static void empty(struct response *response, enum http_status status) {
     buffer_clear(&response->body);
     response->status = status;
@@ -77,9 +92,7 @@ static void put_header(struct buffer *out, const char *name, struct agora_text v
 }
 
 void response_write_head(const struct response *response, struct buffer *out) {
-    for (size_t i = 0; i < sizeof status_lines / sizeof status_lines[0]; i++)
-        if (status_lines[i].status == response->status)
-            buffer_puts(out, status_lines[i].line);
+    buffer_puts(out, status_lines[http_status_place(response->status)].line);
     put_header(out, "Content-Type", agora_text_of(response->content_type));
     buffer_puts(out, response->caching);
     buffer_puts(out, "Vary: Origin\r\n");

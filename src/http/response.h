@@ -21,6 +21,12 @@ enum http_status {
     HTTP_SERVICE_UNAVAILABLE = 503,
 };
 
+/* The place of a status in the list of all of them, below HTTP_STATUSES_MAX, and what is there; 0
+ * where nothing is. */
+enum { HTTP_STATUSES_MAX = 16 };
+size_t http_status_place(enum http_status status);
+int http_status_at(size_t place);
+
 /* How an error is written. */
 enum error_form {
     /* {"status":400,"error":"…","message":"…"}, both texts the same since clients of
@@ -48,8 +54,9 @@ struct response {
         const char *name;
         struct agora_text value;
     } headers[RESPONSE_HEADERS_MAX];
-    const char *route; /* the pattern that the path matched; NULL before one has */
-    bool head_only;    /* HEAD: the length of the body, but not the body */
+    const char *route;   /* the pattern that the path matched; NULL before one has */
+    size_t route_number; /* the same as a number; 0 before */
+    bool head_only;      /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
     struct buffer body;
     struct buffer audit; /* a line for the log about who got what; empty for none */

@@ -47,12 +47,13 @@ static int connect_to(struct worker *worker) {
 
 static struct settings *settings;
 static struct connection_limit limit;
+static struct monitor monitor;
 
 static struct worker *start_worker(void) {
     limit = (struct connection_limit){
         .connections = 1, .is_reached = true, .wake_fd = eventfd(0, EFD_CLOEXEC)};
     assert_true(limit.wake_fd >= 0);
-    struct worker *worker = worker_start(settings, &limit);
+    struct worker *worker = worker_start(settings, &limit, &monitor);
     assert_non_null(worker);
     return worker;
 }
@@ -61,6 +62,7 @@ static void end_worker(struct worker *worker) {
     worker_drain(worker);
     worker_end(worker);
     worker_join(worker);
+    monitor_free(&monitor);
     close(limit.wake_fd);
 }
 
