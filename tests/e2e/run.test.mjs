@@ -161,7 +161,7 @@ describe('make run', () => {
         assertTryIt(service);
         await waitFor('the access log', () => service.log().includes('"GET /rtc/lecture/'));
         assert.equal([...service.log().matchAll(READY)].length, 1);
-        assert.doesNotMatch(service.log(), /GET \/ping/, 'its own probe is not logged');
+        assert.doesNotMatch(service.log(), /GET \/livez/, 'its own probe is not logged');
         service.child.kill('SIGTERM');
         // make passes the signal on, waits, and then ends by the same signal.
         assert.equal((await ended(service)).signal, 'SIGTERM');
