@@ -59,7 +59,7 @@ RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin
     && apt-get install -y --no-install-recommends nginx \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY conf/local/serve conf/local/nginx.conf conf/local/
-COPY conf/nginx/responder.conf conf/nginx/
+COPY conf/nginx/responder.conf conf/nginx/log.conf conf/nginx/
 
 USER 33:33
 ENV AGORA_TOKEN_FCGI=/usr/local/bin/agora-token-fcgi
