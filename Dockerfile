@@ -48,7 +48,7 @@ FROM runtime AS responder
 USER 33:33
 EXPOSE 9000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s \
-    CMD ["/opt/agora-token-fcgi/conf/local/probe", "fastcgi", "9000"]
+    CMD ["/opt/agora-token-fcgi/conf/local/probe", "fastcgi", "9000", "/readyz"]
 # spawn-fcgi opens the port and then becomes the responder, which so gets the container's signals.
 ENTRYPOINT ["spawn-fcgi", "-n", "-p", "9000", "--", "/usr/local/bin/agora-token-fcgi"]
 
@@ -59,13 +59,13 @@ RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin
     && apt-get install -y --no-install-recommends nginx \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY conf/local/serve conf/local/nginx.conf conf/local/
-COPY conf/nginx/responder.conf conf/nginx/
+COPY conf/nginx/responder.conf conf/nginx/log.conf conf/nginx/
 
 USER 33:33
 ENV AGORA_TOKEN_FCGI=/usr/local/bin/agora-token-fcgi
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s \
-    CMD /opt/agora-token-fcgi/conf/local/probe http "${PORT:-${SERVER_PORT:-8080}}"
+    CMD /opt/agora-token-fcgi/conf/local/probe http "${PORT:-${SERVER_PORT:-8080}}" /readyz
 # Both, since Heroku takes no image without a CMD and would run it by a shell without an ENTRYPOINT.
 ENTRYPOINT ["/opt/agora-token-fcgi/conf/local/serve"]
 CMD ["--reload"]

@@ -15,6 +15,7 @@ int main(void) {
         return cgi_refuse();
     }
     log_set_level(settings->log_level);
+    log_set_format(settings->log_format);
     int status = cgi_serve(settings);
     settings_release(settings);
     return status;

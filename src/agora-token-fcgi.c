@@ -144,6 +144,7 @@ int main(int argc, char **argv) {
         return cgi ? cgi_refuse() : EXIT_FAILURE;
     }
     log_set_level(settings->log_level);
+    log_set_format(settings->log_format);
 
     if (!cgi && !check)
         return serve_fastcgi(settings, &listener, address);

@@ -59,6 +59,10 @@ static bool fetch(CURL *curl, const char *url, const char *ca_file, struct buffe
         snprintf(error, CURL_ERROR_SIZE, "use " JWKS_URL_ALLOWED);
         return false;
     }
+    if (!curl) {
+        snprintf(error, CURL_ERROR_SIZE, "libcurl cannot start");
+        return false;
+    }
     curl_easy_reset(curl);
     error[0] = '\0';
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
@@ -196,10 +200,6 @@ int main(int argc, char **argv) {
 
     signal(SIGPIPE, SIG_IGN);
     CURL *curl = curl_global_init(CURL_GLOBAL_DEFAULT) == 0 ? curl_easy_init() : NULL;
-    if (!curl) {
-        fputs("agora-token-jwks: libcurl cannot start\n", stderr);
-        return EXIT_FAILURE;
-    }
     int status = once ? fetch_once(curl, argv[optind], ca_file, argv[optind + 1]) : serve(curl);
     curl_easy_cleanup(curl);
     curl_global_cleanup();

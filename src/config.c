@@ -25,7 +25,6 @@ static const char sample_app_id[] = "970CA35de60c44645bbae8a215061b33";
 enum kind { CREDENTIAL, TEXT, PATH, NUMBER, CHOICE };
 
 /* The names of an enum's values, and a NULL. */
-static const char *const log_formats[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
 static const char *const on_off[] = {[OFF] = "off", [ON] = "on", NULL};
 
 #define FIELD(name) offsetof(struct settings, name)

@@ -17,7 +17,7 @@ struct settings {
     char app_certificate[AGORA_HEX_LENGTH + 1];
     char cors_allow_origin[4096];
     enum log_level log_level;
-    enum { LOG_TEXT, LOG_JSON } log_format;
+    enum log_format log_format;
     enum on_off { OFF, ON } page; /* the page at / */
     enum on_off metrics;          /* /metrics */
     char access_file[1024];

@@ -9,22 +9,24 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* The longest lines are about decisions; a pipe takes up to PIPE_BUF at once. */
-enum { LINE_MAX_LENGTH = 2048 };
+#include "json/utf8.h"
 
 const char *const log_levels[] = {[LOG_ERROR] = "error",
                                   [LOG_WARNING] = "warning",
                                   [LOG_INFO] = "info",
                                   [LOG_DEBUG] = "debug",
                                   NULL};
+const char *const log_formats[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
 
 static _Atomic enum log_level most_verbose = LOG_INFO;
+static _Atomic enum log_format format_in_force = LOG_TEXT;
 
 void log_set_level(enum log_level level) {
     most_verbose = level;
@@ -34,12 +36,8 @@ bool log_enabled(enum log_level level) {
     return level <= most_verbose;
 }
 
-static size_t write_head(char *line, size_t size, enum log_level level) {
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    size_t length = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &utc);
-    return length + (size_t)snprintf(line + length, size - length, "%s: ", log_levels[level]);
+void log_set_format(enum log_format format) {
+    format_in_force = format;
 }
 
 /* The log as it is written: one line at a time, and never waiting for whoever reads it. */
@@ -47,7 +45,7 @@ static struct {
     pthread_mutex_t mutex;
     int fd; /* what log_open opened, else -1 */
     unsigned long lost;
-    char rest[LINE_MAX_LENGTH]; /* of a line of which only a part was taken */
+    char rest[LOG_LINE_MAX]; /* of a line of which only a part was taken */
     size_t rest_length;
 } log_ = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
@@ -59,6 +57,10 @@ void log_open(void) {
         log_.fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     /* A file that may not grow is a log that takes no more. */
     signal(SIGXFSZ, SIG_IGN);
+    /* What is wrong with the settings has to be told before they are there. */
+    const char *format = getenv("LOG_FORMAT");
+    if (format && strcmp(format, log_formats[LOG_JSON]) == 0)
+        log_set_format(LOG_JSON);
 }
 
 /* How many bytes were taken, -1 for none. */
@@ -99,41 +101,193 @@ unsigned long log_lost_lines(void) {
     return lost_lines;
 }
 
+/* Making lines. Behind what is put there is always room for what ends a line: the ends of a string,
+ * an array and an object, and the line feed. */
+
+enum { END_LENGTH = 4 };
+
+static size_t room(const struct log_event *event) {
+    const size_t limit = sizeof event->text - END_LENGTH;
+    return event->length < limit ? limit - event->length : 0;
+}
+
+/* All of it or nothing. */
+static bool put_text(struct log_event *event, struct agora_text text) {
+    if (text.length > room(event))
+        return false;
+    memcpy(event->text + event->length, text.data, text.length);
+    event->length += text.length;
+    return true;
+}
+
+static bool put_chars(struct log_event *event, const char *chars) {
+    return put_text(event, agora_text_of(chars));
+}
+
+static void end_with(struct log_event *event, char end) {
+    event->text[event->length++] = end;
+}
+
+/* As much as there is room for, as a JSON string that shows no control character to a terminal. */
+static bool put_string(struct log_event *event, struct agora_text text) {
+    if (!put_chars(event, "\""))
+        return false;
+    for (bool fits = true; fits && text.length > 0;) {
+        size_t length = utf8_length(text);
+        const char c = text.data[0];
+        if (length == 0)
+            fits = put_chars(event, "\\ufffd");
+        else if (iscntrl((unsigned char)c))
+            fits = put_chars(event, "?");
+        else if (c == '"' || c == '\\')
+            fits = put_chars(event, (char[]){'\\', c, '\0'});
+        else
+            fits = put_text(event, (struct agora_text){text.data, length});
+        length += length == 0;
+        text = (struct agora_text){text.data + length, text.length - length};
+    }
+    end_with(event, '"');
+    return true;
+}
+
+static bool put_value(struct log_event *event, enum log_kind kind, struct agora_text value) {
+    bool is_bare = kind == LOG_NUMBER || (kind == LOG_WORD && event->format == LOG_TEXT);
+    return is_bare ? put_text(event, value) : put_string(event, value);
+}
+
+static bool put_name(struct log_event *event, const char *name) {
+    bool is_json = event->format == LOG_JSON;
+    return put_chars(event, is_json ? ",\"" : " ") && put_chars(event, name) &&
+           put_chars(event, is_json ? "\":" : "=");
+}
+
+void log_field(struct log_event *event, const char *name, enum log_kind kind,
+               struct agora_text value) {
+    size_t before = event->length;
+    if (before > 0 && value.length > 0 && !(put_name(event, name) && put_value(event, kind, value)))
+        event->length = before;
+}
+
+void log_detail(struct log_event *event, const char *name, enum log_kind kind,
+                struct agora_text value) {
+    if (event->format == LOG_JSON)
+        log_field(event, name, kind, value);
+}
+
+void log_list(struct log_event *event, const char *name, enum log_kind kind,
+              const struct agora_text *values, size_t count) {
+    bool is_json = event->format == LOG_JSON;
+    size_t before = event->length;
+    if (before == 0 || count == 0)
+        return;
+    bool fits = put_name(event, name) && (!is_json || put_chars(event, "["));
+    for (size_t i = 0; fits && i < count; i++) {
+        bool is_last = event->length > sizeof event->text / 2 && i + 1 < count;
+        fits = (i == 0 || put_chars(event, ",")) &&
+               put_value(event, kind, is_last ? agora_text_of("...") : values[i]);
+        if (is_last)
+            break;
+    }
+    if (!fits)
+        event->length = before;
+    else if (is_json)
+        end_with(event, ']');
+}
+
+static void begin_text(struct log_event *event, enum log_level level, const struct tm *utc,
+                       const char *format, va_list arguments) {
+    const size_t size = sizeof event->text - END_LENGTH;
+    char *const text = event->text;
+    size_t length = strftime(text, size, "%Y-%m-%dT%H:%M:%SZ ", utc);
+    length += (size_t)snprintf(text + length, size - length, "%s: ", log_levels[level]);
+    int written = vsnprintf(text + length, size - length, format, arguments);
+    if (written > 0)
+        length += (size_t)written < size - length ? (size_t)written : size - length - 1;
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)text[i]))
+            text[i] = '?';
+    event->length = length;
+}
+
+static void begin_json(struct log_event *event, enum log_level level, const struct tm *utc,
+                       long milliseconds, const char *format, va_list arguments) {
+    const size_t size = sizeof event->text;
+    char message[LOG_LINE_MAX];
+    size_t length = strftime(event->text, size, "{\"time\":\"%Y-%m-%dT%H:%M:%S", utc);
+    length += (size_t)snprintf(event->text + length, size - length,
+                               ".%03ldZ\",\"level\":\"%s\",\"message\":", milliseconds,
+                               log_levels[level]);
+    event->length = length;
+    int written = vsnprintf(message, sizeof message, format, arguments);
+    put_string(event, agora_text_of(written < 0 ? "" : message));
+}
+
+static void make(struct log_event *event, enum log_level level, const char *format,
+                 va_list arguments) {
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    event->format = format_in_force;
+    if (event->format == LOG_JSON)
+        begin_json(event, level, &utc, now.tv_nsec / 1000000, format, arguments);
+    else
+        begin_text(event, level, &utc, format, arguments);
+}
+
+void log_begin(struct log_event *event, enum log_level level, const char *format, ...) {
+    event->length = 0;
+    if (!log_enabled(level))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    make(event, level, format, arguments);
+    va_end(arguments);
+}
+
+static void end_line(struct log_event *event) {
+    if (event->format == LOG_JSON)
+        end_with(event, '}');
+    end_with(event, '\n');
+}
+
+/* Of the level that it is, whatever is logged: what was lost was. */
+__attribute__((format(printf, 2, 3))) static void make_notice(struct log_event *event,
+                                                              const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    make(event, LOG_WARNING, format, arguments);
+    va_end(arguments);
+    end_line(event);
+}
+
 /* Lines that are lost are counted, and the next line that can be written tells how many. */
-static void put_or_count(const char *line, size_t length) {
+void log_end(struct log_event *event) {
+    if (event->length == 0)
+        return;
+    end_line(event);
     pthread_mutex_lock(&log_.mutex);
     if (log_.lost > 0) {
-        char notice[LINE_MAX_LENGTH];
-        size_t head = write_head(notice, sizeof notice, LOG_WARNING);
-        int rest = snprintf(notice + head, sizeof notice - head,
-                            "%lu lines were lost here, as nobody read them\n", log_.lost);
-        if (put(notice, head + (size_t)rest))
+        struct log_event notice;
+        make_notice(&notice, "%lu lines were lost here, as nobody read them", log_.lost);
+        if (put(notice.text, notice.length))
             log_.lost = 0;
     }
-    if (log_.lost > 0 || !put(line, length)) {
+    if (log_.lost > 0 || !put(event->text, event->length)) {
         log_.lost++;
         lost_lines++;
     }
     pthread_mutex_unlock(&log_.mutex);
+    event->length = 0;
 }
 
 void log_line(enum log_level level, const char *format, ...) {
     if (!log_enabled(level))
         return;
-
-    char line[LINE_MAX_LENGTH];
-    const size_t size = sizeof line - 1; /* one byte is for the line feed */
-    size_t length = write_head(line, size, level);
-
+    struct log_event event;
     va_list arguments;
     va_start(arguments, format);
-    int written = vsnprintf(line + length, size - length, format, arguments);
+    make(&event, level, format, arguments);
     va_end(arguments);
-    if (written > 0)
-        length += (size_t)written < size - length ? (size_t)written : size - length - 1;
-    for (size_t i = 0; i < length; i++)
-        if (iscntrl((unsigned char)line[i]))
-            line[i] = '?';
-    line[length++] = '\n';
-    put_or_count(line, length);
+    log_end(&event);
 }

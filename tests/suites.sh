@@ -20,12 +20,17 @@ as_root() {
 }
 
 # Of each suite that has ended there is a line in `counts`: how many cases passed, and how many failed.
+# Of each that runs there is a file in `running`. How many there will be is known from the last whole run.
 # Of each processor that is free for a suite there is one in a pipe, which `beside` takes and puts back.
 begin() {
     logs=$1
     counts=$logs/counts
     mkdir -p "$logs"
+    total=$(cat "$logs/total" 2>/dev/null || :)
+    began=$(date +%s)
     : >"$counts"
+    rm -rf "$logs/running"
+    mkdir "$logs/running"
     rm -f "$logs/free"
     mkfifo "$logs/free"
     exec 9<>"$logs/free"
@@ -49,6 +54,23 @@ log_of() {
     echo "$logs/$(echo "$1" | tr -c 'a-z0-9\n' '-').log"
 }
 
+# How many suites have ended, and after which time.
+progress() {
+    seconds=$(($(date +%s) - began))
+    printf '%d%s done, %d:%02d' "$(wc -l <"$counts")" "${total:+ of $total}" $((seconds / 60)) $((seconds % 60))
+}
+
+# tell [TEXT]: prints it, in one piece as others print too; on a terminal before the line that says what
+# runs, which makes room for the next.
+tell() {
+    if [ -t 1 ]; then
+        printf '\r\033[K%s%.76s' "${1+$1
+}" "$(progress): $(cat "$logs/running"/* 2>/dev/null | paste -sd ';' -)"
+    elif [ $# -gt 0 ]; then
+        printf '%s\n' "$1"
+    fi
+}
+
 # suite NAME COUNTER COMMAND...: runs the command, with no other suite beside it, and counts what it
 # printed with COUNTER, a sed script that leaves `passed N` and `failed N` lines. A suite that fails
 # without saying how often counts as one failure, and so does one that ran nothing.
@@ -62,6 +84,9 @@ judge() {
     counter=$2
     shift 2
     log=$(log_of "$name")
+    mark=$logs/running/${log##*/}
+    echo "$name" >"$mark"
+    tell
     started=$(date +%s)
     status=0
     "$@" >"$log" 2>&1 9>&- || status=$?
@@ -71,9 +96,9 @@ judge() {
         [ "$bad" -ne 0 ] || bad=1
     fi
     echo "$good $bad" >>"$counts"
-    # In one piece, as others print too.
-    printf '%s\n' "$(
-        printf '%-44s %4d passed, %d failed, %d s' "$name" "$good" "$bad" $(($(date +%s) - started))
+    rm "$mark"
+    tell "$(
+        printf '%-44s %4d passed, %d failed, %d s   [%s]' "$name" "$good" "$bad" $(($(date +%s) - started)) "$(progress)"
         if [ "$bad" -ne 0 ]; then
             echo
             grep -nE 'not ok|FAILED|ERROR|error:|warning:|Error:|expected|actual' "$log" | head -40 || :
@@ -109,12 +134,17 @@ need() {
     step "$@"
     ! grep -qv ' 0$' "$counts" || {
         finish
+        rm "$logs/total"
         exit 1
     }
 }
 
 finish() {
     wait
+    wc -l <"$counts" >"$logs/total"
+    if [ -t 1 ]; then
+        printf '\r\033[K'
+    fi
     awk '{ passed += $1; failed += $2 }
         END { print passed + 0 " passed, " failed + 0 " failed"; exit failed != 0 }' "$counts"
 }

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "log.h"
 #include "metrics/metrics.h"
 
 /* What an endpoint may use. One per thread, as the minter is. */
@@ -17,9 +18,11 @@ struct api {
     uint32_t now; /* Unix seconds */
     struct identification who;
     struct counters *counters; /* NULL: nothing is counted */
+    struct log_event audit;    /* a line for the log about who got what; empty for none */
 };
 
-/* Answers any request whatever: CORS, routing, the endpoint, errors. */
+/* Answers any request whatever: CORS, routing, the endpoint, errors. What it did leaves its trace
+ * in the response and in audit, for the caller to log. */
 void api_answer(struct api *api, const struct request *request, struct response *response);
 
 #endif

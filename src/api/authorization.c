@@ -16,77 +16,79 @@ enum { RETRY_SECONDS = 5 };
 /* The line about a decision. What clients choose stands there as JSON strings, so that it cannot
  * pretend to be another part of the line. */
 
-static void put_value(struct buffer *line, const char *name, struct agora_text value) {
-    if (value.length == 0)
-        return;
-    buffer_printf(line, " %s=", name);
-    buffer_put_json_string(line, agora_text_of(quote(value).text));
+static void put_value(struct log_event *audit, const char *name, struct agora_text value) {
+    if (value.length > 0)
+        log_field(audit, name, LOG_STRING, agora_text_of(quote(value).text));
 }
 
 /* A text of our own, in which what clients choose is quoted. */
-static void put_reason(struct buffer *line, const char *reason) {
-    buffer_puts(line, " reason=");
-    buffer_put_json_string(line, agora_text_of(reason));
+static void put_reason(struct log_event *audit, const char *reason) {
+    log_field(audit, "reason", LOG_STRING, agora_text_of(reason));
 }
 
-static void put_who(struct buffer *line, const struct identity *who) {
-    if (who->caller)
-        put_value(line, "caller", who->caller->name);
-    put_value(line, "subject", who->subject);
+static void put_number(struct log_event *audit, const char *name, size_t number) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%zu", number);
+    log_field(audit, name, LOG_NUMBER, agora_text_of(digits));
 }
+
+static void put_who(struct log_event *audit, const struct identity *who) {
+    if (who->caller)
+        put_value(audit, "caller", who->caller->name);
+    put_value(audit, "subject", who->subject);
+}
+
+enum { NAMES_MAX = NAMED_TOKENS_MAX * SERVICES_MAX };
 
 /* The channels or the users of all services, but for those that are the same as the one before. */
-static void put_names(struct buffer *line, const char *name, size_t offset,
+static void put_names(struct log_event *audit, const char *name, size_t offset,
                       const struct named_token *tokens, size_t count) {
+    struct quoted quoted[NAMES_MAX];
+    struct agora_text shown[NAMES_MAX];
     struct agora_text last = {NULL, 0};
+    size_t names = 0;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < tokens[i].service_count; j++) {
             const char *service = (const char *)&tokens[i].services[j];
             struct agora_text text;
             memcpy(&text, service + offset, sizeof text);
-            if (text.length == 0 ||
-                (text.length == last.length && memcmp(text.data, last.data, text.length) == 0))
+            if (text.length == 0 || text_same(text, last))
                 continue;
-            if (last.length > 0)
-                buffer_puts(line, ",");
-            else
-                buffer_printf(line, " %s=", name);
-            buffer_put_json_string(line, agora_text_of(quote(text).text));
+            quoted[names] = quote(text);
+            shown[names] = agora_text_of(quoted[names].text);
+            names++;
             last = text;
         }
+    log_list(audit, name, LOG_STRING, shown, names);
 }
 
-static void put_tokens(struct buffer *line, const struct named_token *tokens, size_t count) {
+static void put_tokens(struct log_event *audit, const struct named_token *tokens, size_t count) {
+    struct agora_text keys[NAMES_MAX];
+    size_t services = 0;
     bool publishes = false;
-    const char *separator = " services=";
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < tokens[i].service_count; j++) {
             const struct agora_service *service = &tokens[i].services[j];
-            const struct service_name *name = service_name_of_type(service->type);
-            buffer_printf(line, "%s%s", separator, name->key);
-            separator = ",";
+            keys[services++] = agora_text_of(service_name_of_type(service->type)->key);
             publishes |= service->type == AGORA_SERVICE_STREAMING ||
                          service->type == AGORA_SERVICE_FCDN ||
                          (service->type == AGORA_SERVICE_RTC && service->privilege_count > 2);
         }
     }
-    put_names(line, "channel", offsetof(struct agora_service, channel), tokens, count);
-    put_names(line, "user", offsetof(struct agora_service, user), tokens, count);
-    buffer_printf(line, " role=%s", publishes ? "publisher" : "subscriber");
+    log_list(audit, "services", LOG_WORD, keys, services);
+    put_names(audit, "channel", offsetof(struct agora_service, channel), tokens, count);
+    put_names(audit, "user", offsetof(struct agora_service, user), tokens, count);
+    log_field(audit, "role", LOG_WORD, agora_text_of(publishes ? "publisher" : "subscriber"));
 }
 
-static void begin_audit(const struct call *call, struct response *response, enum log_level level,
-                        const char *verdict, const struct identity *who) {
-    response->audit_level = level;
-    buffer_clear(&response->audit);
-    if (level > call->api->settings->log_level)
-        return;
-    buffer_puts(&response->audit, verdict);
-    put_who(&response->audit, who);
+static void begin_audit(const struct call *call, enum log_level level, const char *verdict,
+                        const struct identity *who) {
+    log_begin(&call->api->audit, level, "%s", verdict);
+    put_who(&call->api->audit, who);
 }
 
-static void end_audit(const struct call *call, struct response *response) {
-    put_value(&response->audit, "address", request_variable(call->request, "REMOTE_ADDR", NULL));
+static void end_audit(const struct call *call) {
+    put_value(&call->api->audit, "address", request_variable(call->request, "REMOTE_ADDR", NULL));
 }
 
 static void count_refusal(const struct call *call, size_t failure) {
@@ -96,9 +98,9 @@ static void count_refusal(const struct call *call, size_t failure) {
 
 static bool refuse_request(const struct call *call, enum access_result result,
                            const struct identification *who, struct response *response) {
-    begin_audit(call, response, LOG_WARNING, "refused", &who->identity);
-    put_reason(&response->audit, credential_verdict_text(who->verdict));
-    end_audit(call, response);
+    begin_audit(call, LOG_WARNING, "refused", &who->identity);
+    put_reason(&call->api->audit, credential_verdict_text(who->verdict));
+    end_audit(call);
     count_refusal(call, who->verdict);
     switch (result) {
     case ACCESS_ABSENT:
@@ -130,6 +132,8 @@ bool authorize_request(const struct call *call, struct response *response) {
     bool is_foreign = cors_is_foreign(settings->cors_allow_origin, call->request);
     enum access_result result =
         access_identify(settings->access, call->request, is_foreign, call->api->now, who);
+    if (who->identity.caller)
+        response->caller = who->identity.caller->name;
     return result == ACCESS_IDENTIFIED || refuse_request(call, result, who, response);
 }
 
@@ -145,8 +149,8 @@ static uint32_t charge(const struct call *call, const struct rule *rule) {
 
 static bool refuse_tokens(const struct call *call, const struct decision *decision,
                           struct response *response) {
-    put_reason(&response->audit, decision->text);
-    end_audit(call, response);
+    put_reason(&call->api->audit, decision->text);
+    end_audit(call);
     count_refusal(call, FAILURE_NOT_ALLOWED);
     response_header(response, "WWW-Authenticate",
                     agora_text_of(CHALLENGE ", error=\"insufficient_scope\""));
@@ -155,9 +159,9 @@ static bool refuse_tokens(const struct call *call, const struct decision *decisi
 
 static bool refuse_rate(const struct call *call, const struct rule *rule, uint32_t seconds,
                         struct response *response) {
-    buffer_printf(&response->audit, " rule=%zu", rule->number);
-    put_reason(&response->audit, "the rate of the rule is used up");
-    end_audit(call, response);
+    put_number(&call->api->audit, "rule", rule->number);
+    put_reason(&call->api->audit, "the rate of the rule is used up");
+    end_audit(call);
     count_refusal(call, FAILURE_RATE);
     snprintf(response->retry_after, sizeof response->retry_after, "%u", seconds);
     response_header(response, "Retry-After", agora_text_of(response->retry_after));
@@ -180,11 +184,11 @@ bool authorize_tokens(const struct call *call, struct named_token *tokens, size_
     bool granted = decide(access_policy(settings->access), who, &wanted, &decision);
     uint32_t wait = granted ? charge(call, decision.rule) : 0;
 
-    begin_audit(call, response, granted && wait == 0 ? LOG_INFO : LOG_WARNING,
+    begin_audit(call, granted && wait == 0 ? LOG_INFO : LOG_WARNING,
                 granted && wait == 0 ? "granted" : "refused", who);
-    bool is_logged = response->audit.length > 0;
-    if (is_logged)
-        put_tokens(&response->audit, tokens, count);
+    struct log_event *audit = &call->api->audit;
+    if (audit->length > 0)
+        put_tokens(audit, tokens, count);
     if (!granted)
         return refuse_tokens(call, &decision, response);
     if (wait > 0)
@@ -192,10 +196,10 @@ bool authorize_tokens(const struct call *call, struct named_token *tokens, size_
     for (size_t i = 0; i < count; i++)
         decision_shorten(&decision, tokens[i].services, tokens[i].service_count);
     expiry->seconds = decision.expire;
-    if (is_logged) {
-        buffer_printf(&response->audit, " expire=%u rule=%zu", expiry->seconds,
-                      decision.rule->number);
-        end_audit(call, response);
+    if (audit->length > 0) {
+        put_number(audit, "expire", expiry->seconds);
+        put_number(audit, "rule", decision.rule->number);
+        end_audit(call);
     }
     return true;
 }

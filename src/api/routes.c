@@ -140,6 +140,7 @@ static enum cors_credentials cors_credentials(const struct access *access) {
 
 void api_answer(struct api *api, const struct request *request, struct response *response) {
     response_clear(response);
+    api->audit.length = 0;
     response->head_only = is_head(request);
     if (request_id_is_valid(request->id))
         response_header(response, "X-Request-Id", request->id);

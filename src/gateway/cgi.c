@@ -58,7 +58,6 @@ int cgi_serve(const struct settings *settings) {
         log_line(LOG_ERROR, "the answer could not be made or written");
 
     buffer_free(&response.body);
-    buffer_free(&response.audit);
     agora_minter_free(api.minter);
     return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

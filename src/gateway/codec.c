@@ -56,7 +56,6 @@ static void open_memory(FCGX_Request *fcgi, const uint8_t *data, size_t length,
 
 void codec_free(struct codec *codec) {
     buffer_free(&codec->response.body);
-    buffer_free(&codec->response.audit);
     buffer_free(&codec->head);
 }
 

@@ -215,6 +215,7 @@ static void use_settings(struct server *server, struct settings *settings) {
 
     /* The line shall stand in the log by the old level or by the new. */
     log_set_level(settings->log_level > old->log_level ? settings->log_level : old->log_level);
+    log_set_format(settings->log_format);
     log_line(LOG_INFO, "the settings were read again and are in use");
     log_set_level(settings->log_level);
     if (!key_fetcher_use(server->fetcher, settings->access))

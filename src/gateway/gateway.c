@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -15,23 +16,49 @@ void gateway_start(void) {
 #endif
 }
 
+/* What both lines about a request have. began: 0 where the format does without the duration. */
+static void finish_line(struct log_event *event, const struct request *request,
+                        const struct response *response, uint64_t began) {
+    char number[32];
+    const struct quoted method = quote(request->method);
+    const struct quoted path = quote(request->path);
+    log_detail(event, "method", LOG_STRING, agora_text_of(method.text));
+    log_detail(event, "route", LOG_STRING, agora_text_of(response->route ? response->route : ""));
+    log_detail(event, "path", LOG_STRING, agora_text_of(path.text));
+    snprintf(number, sizeof number, "%d", response->status);
+    log_detail(event, "status", LOG_NUMBER, agora_text_of(number));
+    if (began > 0) {
+        snprintf(number, sizeof number, "%.6f", (double)(monotonic_ns() - began) / 1e9);
+        log_detail(event, "duration", LOG_NUMBER, agora_text_of(number));
+    }
+    if (request_id_is_valid(request->id))
+        log_field(event, "request_id", LOG_STRING, request->id);
+    log_end(event);
+}
+
+static enum log_level level_of(enum http_status status) {
+    if (status < HTTP_BAD_REQUEST)
+        return LOG_DEBUG;
+    return status >= HTTP_INTERNAL_SERVER_ERROR ? LOG_ERROR : LOG_INFO;
+}
+
 void gateway_answer(struct api *api, const struct request *request, struct response *response) {
     api->now = (uint32_t)time(NULL);
-    if (api->counters) {
-        uint64_t started = monotonic_ns();
-        api_answer(api, request, response);
+    bool is_timed = api->counters || api->settings->log_format == LOG_JSON;
+    uint64_t began = is_timed ? monotonic_ns() : 0;
+    api_answer(api, request, response);
+    if (api->counters)
         count_request(api->counters, response->route_number, request->method, response->status,
-                      monotonic_ns() - started);
-    } else {
-        api_answer(api, request, response);
-    }
+                      monotonic_ns() - began);
 
-    if (response->audit.length > 0)
-        log_line(response->audit_level, "%.*s", (int)response->audit.length, response->audit.data);
-    if (response->status < HTTP_BAD_REQUEST)
+    if (api->audit.length > 0)
+        finish_line(&api->audit, request, response, began);
+    enum log_level level = level_of(response->status);
+    if (!log_enabled(level))
         return;
-    enum log_level level = response->status >= HTTP_INTERNAL_SERVER_ERROR ? LOG_ERROR : LOG_INFO;
-    if (log_enabled(level))
-        log_line(level, "%d %s %s", response->status, quote(request->method).text,
-                 quote(request->path).text);
+    struct log_event event;
+    log_begin(&event, level, "%d %s %s", response->status, quote(request->method).text,
+              quote(request->path).text);
+    log_detail(&event, "caller", LOG_STRING, response->caller);
+    finish_line(&event, request, response, began);
 }

@@ -38,7 +38,7 @@ void fastcgi_hold_signals(void);
  */
 int fastcgi_serve(struct settings *settings, struct listener *listener);
 
-/* Answers, and logs what went wrong with the method and path. */
+/* Answers, and logs decisions of access control, what went wrong, and at debug every request. */
 void gateway_answer(struct api *api, const struct request *request, struct response *response);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ enum {
     RESTART_MS = 1000,             /* from one start of the program to the next */
     LOOK_MS = 1000,                /* how soon an unknown key is noticed */
     HEADER_MAX = 64,
+    WHY_MAX = 512, /* of what the program says, in the log */
 };
 
 struct key_fetcher {
@@ -156,6 +158,19 @@ static bool is_due(const struct key_source *source, int64_t now) {
     return since >= (is_soon ? RETRY_MS : PERIOD_MS);
 }
 
+__attribute__((format(printf, 3, 4))) static void
+tell(enum log_level level, const struct key_source *source, const char *format, ...) {
+    char text[1024];
+    struct log_event event;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log_begin(&event, level, "caller %s: %s", source->caller, text);
+    log_detail(&event, "caller", LOG_STRING, agora_text_of(source->caller));
+    log_end(&event);
+}
+
 /* An outage of the key server does not turn everybody away, but revoked keys do not live for ever.
  */
 static void expire(struct key_source *source, int64_t now) {
@@ -163,8 +178,7 @@ static void expire(struct key_source *source, int64_t now) {
         return;
     source->fetched_at = 0;
     key_source_replace(source, NULL);
-    log_line(LOG_ERROR, "caller %s: its keys could not be fetched for a day and count no longer",
-             source->caller);
+    tell(LOG_ERROR, source, "its keys could not be fetched for a day and count no longer");
 }
 
 /* A question is far shorter than a pipe holds, and there is never more than one. */
@@ -186,8 +200,9 @@ static bool ask(struct key_fetcher *fetcher, struct key_source *source, int64_t 
 
 static void fail(struct key_source *source, const char *why, size_t length) {
     source->has_failed = true;
-    log_line(LOG_ERROR, "caller %s: the key set could not be fetched: %.*s%s", source->caller,
-             (int)length, why, source->fetched_at ? "; the last good one stays in use" : "");
+    tell(LOG_ERROR, source, "the key set could not be fetched: %.*s%s",
+         (int)(length < WHY_MAX ? length : WHY_MAX), why,
+         source->fetched_at ? "; the last good one stays in use" : "");
 }
 
 static void use_answer(struct key_source *source, bool is_good, struct agora_text content,
@@ -204,7 +219,7 @@ static void use_answer(struct key_source *source, bool is_good, struct agora_tex
     }
     key_source_replace(source, keys);
     if (source->fetched_at == 0 || source->has_failed)
-        log_line(LOG_INFO, "caller %s: the key set was fetched", source->caller);
+        tell(LOG_INFO, source, "the key set was fetched");
     source->fetched_at = now;
     atomic_store(&source->succeeded_at, (int64_t)time(NULL));
     source->has_failed = false;

@@ -45,8 +45,7 @@ static void empty(struct response *response, enum http_status status) {
 }
 
 void response_clear(struct response *response) {
-    buffer_clear(&response->audit);
-    *response = (struct response){.body = response->body, .audit = response->audit};
+    *response = (struct response){.body = response->body};
     empty(response, HTTP_OK);
 }
 

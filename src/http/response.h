@@ -5,7 +5,6 @@
 #include <stdbool.h>
 
 #include "http/buffer.h"
-#include "log.h"
 
 enum http_status {
     HTTP_OK = 200,
@@ -54,13 +53,12 @@ struct response {
         const char *name;
         struct agora_text value;
     } headers[RESPONSE_HEADERS_MAX];
-    const char *route;   /* the pattern that the path matched; NULL before one has */
-    size_t route_number; /* the same as a number; 0 before */
-    bool head_only;      /* HEAD: the length of the body, but not the body */
+    const char *route;        /* the pattern that the path matched; NULL before one has */
+    size_t route_number;      /* the same as a number; 0 before */
+    struct agora_text caller; /* of the policy, who asks; {NULL, 0} where none is known */
+    bool head_only;           /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
     struct buffer body;
-    struct buffer audit; /* a line for the log about who got what; empty for none */
-    enum log_level audit_level;
     char retry_after[12]; /* the value of a header */
 };
 

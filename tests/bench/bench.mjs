@@ -12,6 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { inTurn } from './progress.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, '../..');
@@ -474,26 +475,37 @@ function report(result) {
     return lines.join('\n');
 }
 
-const began = Date.now();
-fs.mkdirSync(out, { recursive: true });
 const result = {
     machine: `${os.cpus().length} × ${os.cpus()[0].model.trim()}, Linux ${os.release()}, ${new Date().toISOString().slice(0, 10)}`,
 };
+let service;
+// What is measured, in this order, and the seconds that it took when it was measured last.
+const measurements = [
+    ['the library', 12, () => { result.library = library(); }],
+    ["Agora's builder", 2, () => { result.builder = builder(); }],
+    ['plain CGI', 2, () => { result.cgi = cgi(); }],
+    ['access control', 90, async () => { result.access = await access(); }],
+    ['one worker', 31, async () => {
+        const single = await startService('1');
+        result.single = await interleaved(single);
+        await single.stop();
+    }],
+    ['from 1 to 2000 clients', 33, async () => {
+        service = await startService();
+        result.clients = await byClients(service);
+    }],
+    ['channels of 1 to 64 bytes', 6, async () => { result.channels = await byChannelLength(service); }],
+    ['a worker a core', 30, async () => { result.interleaved = await interleaved(service); }],
+    ['beside stalled connections', 13, async () => { result.stalled = await stalled(service); }],
+    ['memory after two million requests', 45, async () => {
+        result.memory = await memory(service);
+        await service.stop();
+    }],
+];
+const began = Date.now();
+fs.mkdirSync(out, { recursive: true });
 try {
-    result.library = library();
-    result.builder = builder();
-    result.cgi = cgi();
-    result.access = await access();
-    const single = await startService('1');
-    result.single = await interleaved(single);
-    await single.stop();
-    const service = await startService();
-    result.clients = await byClients(service);
-    result.channels = await byChannelLength(service);
-    result.interleaved = await interleaved(service);
-    result.stalled = await stalled(service);
-    result.memory = await memory(service);
-    await service.stop();
+    await inTurn(measurements);
 } finally {
     await stop(children);
 }

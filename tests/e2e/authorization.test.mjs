@@ -12,7 +12,7 @@ import * as jose from 'jose';
 import {
     MESSAGES, PUBLISHER, RESPONDER, SUBSCRIBER,
     assertError, assertJson, assertTells, assertToken, assertTokens, chatApp, chatUser,
-    cleanEnvironment, makeDirectory, removeDirectory, repository, rtc, rtm, runResponder, waitFor,
+    cleanEnvironment, logObjects, makeDirectory, removeDirectory, repository, rtc, rtm, runResponder, waitFor,
 } from './harness.mjs';
 import { describeAnswers } from './openapi.mjs';
 import {
@@ -697,7 +697,7 @@ describe('answers', () => {
 
     const OPEN = ['/', '/ping', '/livez', '/readyz', '/openapi.json', '/metrics'];
 
-    it('every other route asks who comes, before it looks at what is asked', async () => {
+    it('every route but those about the service itself asks who comes, before it looks at what is asked', async () => {
         const list = await routes();
         assert.ok(list.length >= 10, JSON.stringify(list));
         for (const [method, pattern] of list) {
@@ -906,6 +906,99 @@ describe('the log', () => {
         assert.doesNotMatch(its.log(), /granted/);
     }));
 
+    describe('in JSON', () => {
+        const json = { files, settings: { LOG_FORMAT: 'json', LOG_LEVEL: 'debug' } };
+        let its;
+        before(async () => {
+            its = await startWithPolicy(policy(), json);
+        });
+        after(() => its?.stop());
+
+        // All lines about one request: it alone has this id.
+        let requests = 0;
+        const objectsOf = async (target, options = {}) => {
+            const id = `request-${++requests}`;
+            const about = () => logObjects(its.log()).filter((object) => object.request_id === id);
+            const answer = await ask(its, target, { ...options, server: { HTTP_X_REQUEST_ID: id, ...options.server } });
+            assert.equal(answer.headers['x-request-id'], id);
+            await waitFor(`the line of ${id}`, () => about().some(({ message }) => message.startsWith(String(answer.status))));
+            return about();
+        };
+        const assertFields = ({ time, duration, ...rest }, expected) => {
+            assert.ok(Date.now() - Date.parse(time) < 10000, time);
+            assert.ok(typeof duration === 'number' && duration > 0 && duration < 10, String(duration));
+            assert.deepEqual(rest, { request_id: `request-${requests}`, ...expected });
+        };
+
+        it('a grant and its request have each fact as a field', async () => {
+            const [granted, answered, ...more] = await objectsOf('/rte/room-1/subscriber/uid/42/ann?expiry=60', { as: apiKey('narrow') });
+            assert.equal(more.length, 0);
+            const about = { method: 'GET', route: '/rte/:channel/:role/:tokenType/:rtcuid/:rtmuid',
+                path: '/rte/room-1/subscriber/uid/42/ann', status: 200, caller: 'narrow' };
+            assertFields(granted, { level: 'info', message: 'granted', ...about, subject: 'narrow-1', services: ['rtc', 'rtc', 'rtm'],
+                channel: ['room-1'], user: ['42', 'ann'], role: 'subscriber', expire: 60, rule: 5, address: '192.0.2.7' });
+            assertFields(answered, { level: 'debug', message: '200 GET /rte/room-1/subscriber/uid/42/ann', ...about });
+        });
+
+        it('a refusal tells why, and whoever is known', async () => {
+            const [refused, answered] = await objectsOf(RTM);
+            const about = { method: 'GET', route: '/rtm/:rtmuid', path: RTM, status: 401 };
+            assertFields(refused, { level: 'warning', message: 'refused', reason: 'the request has no credential',
+                address: '192.0.2.7', ...about });
+            assertFields(answered, { level: 'info', message: '401 GET /rtm/ann', ...about });
+            const [inspected] = await objectsOf('/inspect', { as: apiKey('narrow'), body: '{}' });
+            assertFields(inspected, { level: 'info', message: '400 POST /inspect', method: 'POST', route: '/inspect',
+                path: '/inspect', status: 400, caller: 'narrow' });
+            const [unknown] = await objectsOf('/nope');
+            assertFields(unknown, { level: 'info', message: '404 GET /nope', method: 'GET', path: '/nope', status: 404 });
+        });
+
+        it('an id that is none is neither logged nor answered', async () => {
+            for (const id of ['', 'a b', 'x'.repeat(129), 'é', 'a\nb']) {
+                const answer = await ask(its, '/ping', { server: { HTTP_X_REQUEST_ID: id } });
+                assert.equal(answer.headers['x-request-id'], undefined, id);
+            }
+            const [line] = await objectsOf('/ping');
+            assertFields(line, { level: 'debug', message: '200 GET /ping', method: 'GET', route: '/ping', path: '/ping', status: 200 });
+        });
+
+        it('every line of a hostile run is an object, and none holds a secret', async () => {
+            const forged = '"},{"level":"error","message":"forged","caller":"lms';
+            const texts = [forged, `${forged}\n{"message":"forged"}`, '\\', '\\"', '\u0000x', '\u001b[2J', '\u007f\u009b', '\u2028\u202e', '\ufeff',
+                '\u{1f600}'.repeat(40), '"'.repeat(300), '\\'.repeat(300), '\u0001'.repeat(300), 'é'.repeat(200), '%', 'x'.repeat(4000)];
+            const token = await jwt();
+            for (const text of texts) {
+                const claims = bearer(await jwt({ sub: text, rooms: [text] }));
+                await Promise.all([
+                    ask(its, `/rtm/${segment(text)}`, { as: claims }),
+                    ask(its, `/${segment(text)}`, { as: bearer(token), method: text.replaceAll('\u0000', '') }),
+                    ask(its, '/getToken', { as: claims, body: { tokenType: 'rtc', channel: text, uid: text } }),
+                    ask(its, '/token/generate', { as: claims, body: { channelName: text, uid: text,
+                        serviceRtc: { enable: true }, serviceRtm: { enable: true } } }),
+                    ask(its, '/rtm/eve', { as: apiKey('narrow'), server: {
+                        REMOTE_ADDR: text.replaceAll('\u0000', ''), HTTP_X_REQUEST_ID: text.replaceAll(/[^!-~]/g, '').slice(0, 128) } }),
+                    ask(its, '/rtm/eve', { as: apiKey(text.replaceAll('\u0000', '')), server: { REMOTE_USER: text.replaceAll('\u0000', '') } }),
+                ]);
+            }
+            const [last] = await objectsOf('/ping');
+            assert.equal(last.status, 200);
+            const objects = logObjects(its.log());
+            assert.ok(objects.length > 6 * texts.length);
+            assert.ok(objects.every(({ message }) => message !== 'forged'));
+            assert.ok(objects.some(({ subject }) => subject?.includes('"},{"level"')), 'what was sent stands in its field');
+            for (const secret of [token.split('.')[2], 'key-of-narrow', SECRETS.APP_CERTIFICATE]) {
+                assert.ok(!its.log().includes(secret), secret);
+            }
+        });
+    });
+
+    it('a request id stands at the end of the lines of a request in text too', async () => {
+        const lines = await service.logged(/ 403 /, () => ask(service, '/rtm/eve', {
+            as: apiKey('narrow'), server: { HTTP_X_REQUEST_ID: 'id"1\\' } }));
+        assert.match(lines[0], / refused caller="narrow" .* address="192\.0\.2\.7" request_id="id\\"1\\\\"$/);
+        assert.match(lines[1], / info: 403 GET \/rtm\/eve request_id="id\\"1\\\\"$/);
+    });
+
     it('warns at each start without a policy, and not with one', async () => {
         assert.doesNotMatch(service.log(), /anybody/i);
         const directory = makeDirectory();
@@ -1105,8 +1198,19 @@ describe('plain CGI', () => {
             assertUnauthorized(await run(program, RTM, { as: bearer('x') }), 'invalid');
             assertForbidden(await run(program, '/rtm/eve', { as: apiKey('narrow') }), /user 'eve'/);
             assert.equal((await run(program, '/ping')).status, 200);
+            assert.deepEqual(JSON.parse((await run(program, '/readyz')).body),
+                { status: 'ready', access: 'policy', sample_credentials: true });
             const body = JSON.stringify({ tokenType: 'rtc', channel: 'hall', uid: 'ann' });
             assertForbidden(await run(program, '/getToken', { as: apiKey('narrow'), body }), /channel 'hall'/);
+        });
+        it(`${title}: logs in JSON, wrong settings too`, async () => {
+            const granted = await run(program, RTM, { as: apiKey('narrow'), server: { LOG_FORMAT: 'json', HTTP_X_REQUEST_ID: 'i' } });
+            const [{ message, caller, status, request_id: id }, ...more] = logObjects(granted.log);
+            assert.deepEqual([message, caller, status, id, more.length], ['granted', 'narrow', 200, 'i', 0]);
+            const refused = await run(program, RTM, { server: { LOG_FORMAT: 'json', WORKERS: 'many' } });
+            assert.equal(refused.status, 503);
+            assert.deepEqual(logObjects(refused.log).map(({ level }) => level), ['error']);
+            assertTells(refused.log, "WORKERS is 'many'");
         });
         it(`${title}: does not fetch keys, and says so`, async () => {
             const its = policy();

@@ -119,7 +119,7 @@ const hosts = [
         environment: ([{ env }]) => Object.entries(env).map(
             ([name, { value, required = true }]) => ({ name, value, asked: required })),
         // Its file names no path. It runs the image as a user of its own choice.
-        health: () => '/ping',
+        health: () => '/readyz',
         port: 34567,
         options: ['--user', '54321:54321'],
     },

@@ -141,7 +141,7 @@ for (const { title, image, start, ask, most, inner } of IMAGES) {
             const { Config, Healthcheck } = await inspect(image);
             assert.match(Config.User, /^[1-9]\d*:[1-9]\d*$/);
             assert.deepEqual(Object.keys(Config.ExposedPorts), [`${inner}/tcp`]);
-            assert.match(Healthcheck.Test.join(' '), /probe/);
+            assert.match(Healthcheck.Test.join(' '), /probe .*\/readyz$/);
         });
 
         test('starts, and every process is an ordinary user', async (context) => {

@@ -250,6 +250,19 @@ export function assertTells(text, ...parts) {
     }
 }
 
+// What a log in LOG_FORMAT=json has: one object a line, and nothing else.
+export function logObjects(text, longest = 4096) {
+    return text.split('\n').filter((line) => line !== '').map((line) => {
+        assert.match(line, /^[^\x00-\x1f\x7f]*$/, 'no control character');
+        assert.ok(Buffer.byteLength(line) < longest, 'a pipe takes it at once');
+        const object = JSON.parse(line);
+        assert.match(object.time, /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{3})?(?:Z|[+-]\d{2}:\d{2})$/, line);
+        assert.match(object.level, /^(?:error|warning|info|debug)$/, line);
+        assert.equal(typeof object.message, 'string', line);
+        return object;
+    });
+}
+
 const NO_CACHE = {
     'cache-control': 'private, no-cache, no-store, must-revalidate',
     expires: '-1',

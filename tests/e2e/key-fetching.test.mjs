@@ -184,6 +184,8 @@ describe('fetching', () => {
             outgoing.end(setOf(first));
         }, {}, async (service) => {
             await assertNotReady(service, await first.as());
+            assert.match(assertError(await ask(service, '/readyz'), 503), /'app'/);
+            assert.equal((await ask(service, '/livez')).status, 200);
             await assertMinted(service, apiKey);
             // Whose JWT is nobody's need not come again.
             assert.equal(await statusOf(service, await first.as('ann', { aud: 'other' })), 401);
@@ -195,6 +197,8 @@ describe('fetching', () => {
             assert.match(coded.headers['retry-after'], /^\d+$/);
             release();
             await fetched(service);
+            assert.deepEqual(assertJson(await ask(service, '/readyz'), 200),
+                { status: 'ready', access: 'policy', sample_credentials: true });
             await assertMinted(service, await first.as());
             assert.equal(await statusOf(service, await second.as()), 401);
         });

@@ -105,6 +105,11 @@ describe('the manifests', () => {
         assert.match(read('Dockerfile'), new RegExp(`^EXPOSE ${containerPort}$`, 'm'));
     });
 
+    it('send requests to pods that are ready, and start those again that do not live', () => {
+        const paths = ['startupProbe', 'readinessProbe', 'livenessProbe'].map((probe) => container[probe].httpGet.path);
+        assert.deepEqual(paths, ['/livez', '/readyz', '/livez']);
+    });
+
     it('leave the number of pods to the autoscaler', () => {
         assert.equal(of('Deployment').spec.replicas, undefined);
         const { minReplicas, maxReplicas } = of('HorizontalPodAutoscaler').spec;
@@ -298,7 +303,7 @@ describe('what a pod runs', () => {
         }, 1000 * periodSeconds * failureThreshold);
         assert.equal(await probe(container.readinessProbe), 200);
         assert.equal(await probe(container.livenessProbe), 200);
-        assert.doesNotMatch(log(), /GET \/ping/, 'probes are not logged');
+        assert.doesNotMatch(log(), /GET \/(?:livez|readyz)/, 'probes are not logged');
     });
 
     it('needs no more memory under load than it asks for', async (t) => {

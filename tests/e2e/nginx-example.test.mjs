@@ -13,7 +13,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
     APP_ID, assertError, assertJson, assertToken, CERTIFICATE, cleanEnvironment, freePort, launch,
-    makeDirectory, PUBLISHER, removeDirectory, RESPONDER, rtc, terminate, waitFor,
+    logObjects, makeDirectory, PUBLISHER, removeDirectory, RESPONDER, rtc, terminate, waitFor,
 } from './harness.mjs';
 
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -73,6 +73,16 @@ ${temporary}
 const nginxArguments = (...more) =>
     ['-p', directory, '-e', 'stderr', '-c', path.join(directory, 'nginx.conf'), ...more];
 
+async function startNginx() {
+    nginx = launch('nginx', nginxArguments(), {
+        cwd: directory, env: ENVIRONMENT, logFile: path.join(directory, 'nginx-output.log'),
+    });
+    await waitFor('nginx', () => {
+        assert.ok(!nginx.gone, fs.readFileSync(path.join(directory, 'nginx-output.log'), 'utf8'));
+        return fs.existsSync(path.join(directory, 'nginx.pid'));
+    });
+}
+
 before(async () => {
     directory = makeDirectory();
     plainPort = await freePort();
@@ -92,13 +102,7 @@ before(async () => {
     });
     await waitFor('the responder', () => fs.existsSync(socket));
     fs.chmodSync(socket, 0o777);
-    nginx = launch('nginx', nginxArguments(), {
-        cwd: directory, env: ENVIRONMENT, logFile: path.join(directory, 'nginx-output.log'),
-    });
-    await waitFor('nginx', () => {
-        assert.ok(!nginx.gone, fs.readFileSync(path.join(directory, 'nginx-output.log'), 'utf8'));
-        return fs.existsSync(path.join(directory, 'nginx.pid'));
-    });
+    await startNginx();
 });
 
 after(async () => {
@@ -210,6 +214,45 @@ test('TLS 1.2 and 1.3 only', async () => {
     await assert.rejects(
         handshake({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' }),
         /protocol version/);
+});
+
+test('the access log in JSON has one object a line whatever was asked, and the id that the service has', async () => {
+    const configuration = path.join(directory, 'agora-token.conf');
+    const [, edit] = /^# +sed -i ('.*') \/etc\/nginx\/conf\.d\/agora-token\.conf$/m.exec(fs.readFileSync(configuration, 'utf8'));
+    execFileSync('sh', ['-ec', `sed -i ${edit} "$0"`, configuration]);
+    const accessLog = path.join(directory, 'agora-token.access.log');
+    await terminate(nginx);
+    const asText = fs.readFileSync(accessLog).length;
+    await startNginx();
+    // As bytes, since no client would send some of them; and what is no request at all.
+    const raw = (bytes) => new Promise((resolve) => {
+        const socket = tls.connect(secure(), () => socket.write(Buffer.from(bytes, 'latin1')));
+        socket.resume().once('close', resolve).once('error', () => {}).setTimeout(5000, () => socket.destroy());
+    });
+    const asked = (target) => `GET ${target} HTTP/1.1\r\nHost: ${NAME}\r\nConnection: close\r\n\r\n`;
+    const hostile = ['/rtm/"},{"message":"forged', '/rtm/\\', '/rtm/\\"', '/rtm/%22%5C%0A%1B%FF', '/rtm/\xff\xfe', '/rtm/\xe2\x80', '/rtm/\x7f',
+        '/rtm/$request_id', '//rtm//../x', `/${'"'.repeat(4000)}`];
+    for (const target of hostile) {
+        await raw(asked(target));
+    }
+    for (const bytes of ['x', '\x16\x03', 'GET /\x01" HTTP/1.1\r\n\r\n', 'GET "\\\xff HTTP/1.1\r\n\r\n', '"\\ / HTTP/1.1\r\n\r\n', `GET /${'x'.repeat(40000)}`,
+        'GET /ping\r\n', `GET /ping HTTP/1.1\r\nHost: ${NAME}\r\n"\\: \xff\r\n\r\n`]) {
+        await raw(bytes);
+    }
+    const answer = await getSecure('/no"thing?expiry=secret-of-a-query');
+    assert.equal(answer.status, 404);
+    const objects = () => logObjects(new TextDecoder('utf-8', { fatal: true })
+        .decode(fs.readFileSync(accessLog).subarray(asText)), Infinity);
+    const last = await waitFor('the last request', () => objects().find((object) => object.path === '/no"thing'));
+    const { time, duration, bytes, request_id: id, ...rest } = last;
+    assert.deepEqual(rest, { level: 'info', message: '404 GET /no"thing', method: 'GET', path: '/no"thing', status: 404,
+        address: '127.0.0.1' });
+    assert.ok(typeof duration === 'number' && bytes > 0);
+    assert.ok(objects().length >= hostile.length + 5);
+    assert.ok(objects().every(({ message }) => message !== 'forged'));
+    assert.doesNotMatch(fs.readFileSync(accessLog, 'utf8'), /secret-of-a-query/);
+    assert.equal(answer.headers['x-request-id'], id);
+    assert.match(fs.readFileSync(path.join(directory, 'responder.log'), 'utf8'), new RegExp(` 404 GET /no"thing request_id="${id}"$`, 'm'));
 });
 
 // The last one: it uses up this address's allowance.

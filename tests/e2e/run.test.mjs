@@ -11,7 +11,7 @@ import path from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
-    APP_ID, assertJson, assertToken, CERTIFICATE, cleanEnvironment, freePort, launch, makeDirectory,
+    APP_ID, assertJson, assertToken, CERTIFICATE, cleanEnvironment, freePort, launch, logObjects, makeDirectory,
     PUBLISHER, removeDirectory, request, RESPONDER, rtc, SERVE_ENDS, terminate, waitFor,
 } from './harness.mjs';
 
@@ -155,13 +155,33 @@ function assertTryIt(service, credentials) {
     assertToken(answer.rtcToken, [rtc('lecture', '42', PUBLISHER)], 3600, credentials);
 }
 
+test('LOG_FORMAT=json is for all that runs', async () => {
+    const service = await run({ env: { ...SETTINGS, LOG_FORMAT: 'json' } });
+    await waitFor('the ready line', () => {
+        assert.ok(!service.child.gone, service.log());
+        return /"message":"agora-token-fcgi ready on http:/.test(service.log());
+    }, 20000);
+    assertJson(await request(service, '/rtm/alice?expiry=60'), 200);
+    await waitFor('the access log', () => service.log().includes('"path":"/rtm/alice"'));
+    service.child.kill('SIGTERM');
+    assert.deepEqual(await ended(service), { code: 0, signal: null }, service.log());
+    const [line] = logObjects(service.log()).filter((object) => object.path === '/rtm/alice');
+    const { time, duration, bytes, request_id: id, ...rest } = line;
+    assert.deepEqual(rest, { level: 'info', message: '200 GET /rtm/alice', method: 'GET', path: '/rtm/alice', status: 200,
+        address: '127.0.0.1' });
+    assert.match(id, /^[0-9a-f]{32}$/);
+    const refused = await run({ env: { ...SETTINGS, LOG_FORMAT: 'json', AGORA_TOKEN_FCGI: '/no "such" program\\' } });
+    await ended(refused);
+    assert.match(logObjects(refused.log())[0].message, /there is no \/no "such" program\\;/);
+});
+
 describe('make run', () => {
     test('one ready line whose curl works; SIGTERM leaves nothing', async () => {
         const service = await started({ make: true });
         assertTryIt(service);
         await waitFor('the access log', () => service.log().includes('"GET /rtc/lecture/'));
         assert.equal([...service.log().matchAll(READY)].length, 1);
-        assert.doesNotMatch(service.log(), /GET \/ping/, 'its own probe is not logged');
+        assert.doesNotMatch(service.log(), /GET \/livez/, 'its own probe is not logged');
         service.child.kill('SIGTERM');
         // make passes the signal on, waits, and then ends by the same signal.
         assert.equal((await ended(service)).signal, 'SIGTERM');

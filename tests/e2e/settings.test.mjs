@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import {
     APP_ID, CERTIFICATE, OTHER_CERTIFICATE,
     assertTells, assertToken, cleanEnvironment, fcgiAnswers, fcgiConnect, fcgiRequest, freePort, launch,
-    makeDirectory, post, RESPONDER, removeDirectory, repository, request, rtm, runResponder, startService,
+    logObjects, makeDirectory, post, RESPONDER, removeDirectory, repository, request, rtm, runResponder, startService,
     terminate, waitFor,
 } from './harness.mjs';
 
@@ -605,6 +605,72 @@ describe('log', () => {
                 .some((line) => line.includes(method) && line.includes(target)), 2000);
         }
     }));
+
+    it('tells every request at LOG_LEVEL=debug', () => withLog({ LOG_LEVEL: 'debug' }, async (service) => {
+        await request(service, '/rtm/alice');
+        await waitFor('the request in the log', () => /Z debug: 200 GET \/rtm\/alice$/m.test(service.responderLog()));
+    }));
+
+    it('LOG_FORMAT=json: one object a line, from the first to the last', async () => {
+        const service = await startService({ gateway: 'fastcgi-unix', settings: { LOG_FORMAT: 'json', LOG_LEVEL: 'debug' } });
+        const attacks = ['/rtm/%FF%C3%28%F0%9F%98%80', '/%22%7D%0A%7B%22message%22:%22forged%22%7D', '/rtm/%5C%22%1B%5B2J',
+            `/${'%FF'.repeat(500)}`, `/${'%22'.repeat(2000)}`];
+        try {
+            for (const target of ['/rtm/alice', ...attacks]) {
+                await request(service, target);
+            }
+            const log = await waitFor('the last request in the log',
+                () => logObjects(service.responderLog()).length >= 2 + 1 + attacks.length && service.responderLog());
+            const objects = logObjects(log);
+            assert.ok(objects.some(({ level, message }) => level === 'info' && /listens on/.test(message)));
+            const { time, duration, ...rest } = objects.find(({ path: at }) => at === '/rtm/alice');
+            assert.deepEqual(rest, { level: 'debug', message: '200 GET /rtm/alice', method: 'GET', route: '/rtm/:rtmuid',
+                path: '/rtm/alice', status: 200 });
+            assert.equal(typeof duration, 'number');
+            assert.ok(!objects.some(({ message }) => message === 'forged'));
+            assert.ok(!log.toLowerCase().includes(CERTIFICATE.toLowerCase()));
+        } finally {
+            await service.stop();
+        }
+    });
+
+    it('SIGHUP changes LOG_FORMAT, and what was wrong with the new settings is told in the old one', async () => {
+        const directory = makeDirectory();
+        const logFile = path.join(directory, 'log');
+        const log = () => fs.readFileSync(logFile, 'utf8');
+        const write = (text) => fs.writeFileSync(path.join(directory, '.env'), text, { mode: 0o600 });
+        write('LOG_FORMAT=json\n');
+        const child = launch(RESPONDER, ['--listen', `unix:${path.join(directory, 'socket')}`],
+            { cwd: directory, env: cleanEnvironment(SECRETS), logFile });
+        try {
+            await waitFor('the start', () => /anybody/.test(log()));
+            write('LOG_FORMAT=xml\n');
+            child.kill('SIGHUP');
+            await waitFor('the refusal', () => /expected text or json/.test(log()));
+            logObjects(log());
+            write('');
+            child.kill('SIGHUP');
+            await waitFor('text', () => /Z info: the settings were read again/.test(log()));
+        } finally {
+            assert.equal((await terminate(child)).code, 0);
+            removeDirectory(directory);
+        }
+    });
+
+    it('tells of wrong settings in the format that the environment asks for', async () => {
+        const directory = makeDirectory();
+        try {
+            const env = { ...SECRETS, PORT: '0' };
+            const text = await runResponder(['--check'], { cwd: directory, env });
+            assert.match(text.stderr, /Z error: PORT is '0'/);
+            const json = await runResponder(['--check'], { cwd: directory, env: { ...env, LOG_FORMAT: 'json' } });
+            const [{ message }, ...more] = logObjects(json.stderr);
+            assertTells(message, "PORT is '0'");
+            assert.equal(more.length, 0);
+        } finally {
+            removeDirectory(directory);
+        }
+    });
 
     it('no path can forge a line or reach the terminal', () => withLog({ LOG_LEVEL: 'debug' },
         async (service) => {

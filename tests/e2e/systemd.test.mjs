@@ -110,7 +110,7 @@ describe('the service under systemd', () => {
         });
         const output = await run('make install-service 2>&1');
         assertTells(output, `${folder}/.env`, `${folder}/app-certificate`, socket,
-            "note      the sample project's credentials are in use", 'answers   /ping with {"message":"pong"}');
+            "note      the sample project's credentials are in use", 'answers   /readyz with {"status":"ready",');
         assert.ok(!output.includes(CERTIFICATE), 'the certificate is not shown');
         assert.equal(await property('UnitFileState', 'socket'), 'enabled');
     });
@@ -442,7 +442,7 @@ describe('the service under systemd', () => {
         assertTells(dropIn, 'tcp.conf');
         assert.equal(install, 'make install-service');
         await run(dropIn);
-        assertTells(await run(install), '127.0.0.1:9000', 'answers   /ping with {"message":"pong"}');
+        assertTells(await run(install), '127.0.0.1:9000', 'answers   /readyz with {"status":"ready",');
         await assertServesOnPort();
         await run(`rm -r ${dropIns} && make install-service`);
         await assertServes();
