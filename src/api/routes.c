@@ -35,6 +35,7 @@ static const struct route {
     {POST, "/getToken", endpoint_get_token, CALLERS, ERROR_PLAIN, ALWAYS},
     {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS},
     {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS},
+    {GET, "/", endpoint_page, OPEN, ERROR_PLAIN, WITH_PAGE},
     {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS},
     {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS},
 };
