@@ -33,7 +33,7 @@ function span(seconds) {
 }
 
 // Without seconds where they do not matter.
-const roughly = (seconds) => span(seconds < 120 ? seconds : seconds - seconds % 60);
+const roughly = (seconds) => span(seconds < 120 ? seconds : Math.round(seconds / 60) * 60);
 
 const relative = (time) => (time > now() ? `in ${roughly(time - now())}` : `${roughly(now() - time)} ago`);
 
@@ -99,7 +99,7 @@ async function start() {
         const difference = date - Date.now() / 1000;
         if (Math.abs(difference) > 30) {
             lag = difference;
-            notice('warn', `The clock of this device is ${span(Math.abs(lag))} ${lag > 0 ? 'behind' : 'ahead of'}`
+            notice('warn', `The clock of this device is ${roughly(Math.abs(lag))} ${lag > 0 ? 'behind' : 'ahead of'}`
                 + ' that of the service, by which all times here are told.');
         }
         $('access').hidden = body.access === 'open';
@@ -179,7 +179,7 @@ function copies(id, text) {
         await (navigator.clipboard?.writeText(text()) ?? Promise.reject()).catch(() => copyAsSelected(text()));
         button.focus();
         button.firstChild.data = 'Copied';
-        announce('Copied');
+        announce('It is in the clipboard.');
         setTimeout(() => { button.firstChild.data = 'Copy'; }, 2000);
     });
 }
@@ -279,8 +279,8 @@ const asFetch = (body, header) => [
 let request = []; // the last one that was answered: its body, and the header with the credential
 
 function showRequest() {
-    const [body, [name, value]] = request;
-    const masked = name ? [name, value.replace(/[^ ]*$/, '•••')] : [];
+    const [body, [name]] = request;
+    const masked = name ? [name, name === 'X-API-Key' ? '•••' : 'Bearer •••'] : [];
     $('curl').textContent = asCurl(body, masked);
     $('fetch').textContent = asFetch(body, masked);
     $('masked').hidden = !name;
@@ -544,7 +544,7 @@ function findToken(pasted) {
         notes.push('It was percent-encoded, as in a URL: decode it before you use it.');
     }
     if (!/^00[67]/.test(text)) {
-        const found = text.replaceAll('\\/', '/').match(/(?<![A-Za-z0-9+/=])00[67][A-Za-z0-9+/]{40,}={0,2}/g);
+        const found = text.replaceAll('\\/', '/').match(/(?<![A-Za-z0-9+/])00[67][A-Za-z0-9+/]{40,}={0,2}/g);
         if (!found) {
             throw whyNoToken(text);
         }
@@ -647,9 +647,13 @@ function judge(token, answer) {
 
 let shown = {}; // {text, notes, reading}, and the answer to Check signature
 
-function showVerdict([tone, title, ...details]) {
-    const [strong, span] = $('verdict').children;
-    $('verdict').className = `verdict ${tone}`;
+// Told by a screen reader when it is new or turns, and not whenever a minute has passed. No tone: nothing.
+function showVerdict([tone, title, ...details], isNew) {
+    const verdict = $('verdict');
+    const [strong, span] = verdict.children;
+    const className = tone && `verdict ${tone}`;
+    verdict.ariaLive = isNew || className !== verdict.className ? 'polite' : 'off';
+    verdict.className = className;
     strong.textContent = title;
     span.textContent = details.join(' ').trim();
 }
@@ -750,23 +754,24 @@ async function showPasted() {
     $('token').setAttribute('aria-invalid', broken !== null);
     $('reading').replaceChildren();
     $('json').hidden = $('check').hidden = !reading;
-    $('verdict').hidden = pasted === '';
-    if (reading) {
-        $('reading').append(...(reading.version === '006' ? shown006(reading) : shown007(reading)));
-        $('json-text').textContent = JSON.stringify(reading, null, 2);
-        ticking(() => showVerdict([...judge(reading, found.answer), ...found.notes]));
-    } else if (broken) {
-        showVerdict(['bad', broken.message, broken.advice]);
+    if (!reading) {
+        showVerdict(broken ? ['bad', broken.message, broken.advice] : ['', ''], true);
+        return;
     }
-    announce(pasted && $('verdict').firstChild.textContent);
+    $('reading').append(...(reading.version === '006' ? shown006(reading) : shown007(reading)));
+    $('json-text').textContent = JSON.stringify(reading, null, 2);
+    let isNew = true;
+    ticking(() => {
+        showVerdict([...judge(reading, found.answer), ...found.notes], isNew);
+        isNew = false;
+    });
 }
 
 async function checkSignature() {
     const asked = shown;
     asked.answer = await post('inspect', { token: asked.text });
     if (asked === shown) {
-        ticks.forEach((tick) => tick());
-        announce($('verdict').textContent);
+        showVerdict([...judge(asked.reading, asked.answer), ...asked.notes], true);
     }
 }
 
