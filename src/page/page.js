@@ -76,9 +76,9 @@ async function ask(path, options) {
     const answer = await fetch(address(path), { signal: AbortSignal.timeout(30000), ...options }).catch(() => {
         throw refusal('There is no answer: is the service running, and this device online?');
     });
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) {
-        throw refusal(body.message ?? `The web server answers ${answer.status} ${answer.statusText}`, answer.status);
+    const body = await answer.json().catch(() => null);
+    if (!answer.ok || !body) {
+        throw refusal(body?.message ?? `The web server answers ${answer.status} ${answer.statusText}`, answer.status);
     }
     return { body, date: Date.parse(answer.headers.get('Date')) / 1000 };
 }
@@ -186,26 +186,25 @@ function copies(id, text) {
 
 // ---- Create a token
 
-const STREAM = { channel: 'A name, or * for every channel', user: 'A number or a name; 0 is any user' };
-const CALL = { ...STREAM, role: 'publisher, or subscriber, who may only join' };
-const WITH_RTM = { ...CALL, user: 'A number or a name, but not 0' };
-const NAME = 'A name';
-const NAME_OR_APP = 'A name, or nothing for your app itself';
+const STREAM = { channel: '* is every channel', user: '0 is any user' };
+const CALL = { ...STREAM, role: 'Or subscriber: may only join' };
+const WITH_RTM = { ...CALL, user: 'Any but 0' };
+const OR_APP = 'Nothing is your app itself';
 
 // What POST /getToken takes for each service, with the hint at the field; and what is there at first.
 const KINDS = {
     rtc: ['RTC: video and voice calls', CALL],
-    rtm: ['RTM: signaling', { user: NAME, channel: 'A stream channel to join, or nothing' }],
-    chat: ['Chat', { user: NAME_OR_APP }],
+    rtm: ['RTM: signaling', { user: '', channel: 'Nothing, or a stream channel' }],
+    chat: ['Chat', { user: OR_APP }],
     fpa: ['FPA: Full-Path Accelerator', {}, { lifetime: '86400' }],
     streaming: ['Streaming: publishing streams', STREAM],
     fcdn: ['FCDN: content delivery network', STREAM],
     apaas: ['APaaS: flexible classroom', {
-        user: NAME_OR_APP, room: 'A name, or nothing for all rooms', role: 'A number, with a room',
+        user: OR_APP, room: 'May be left out', role: 'A number, with a room',
     }, { role: '' }],
     rtm2: ['RTM2: signaling 2', {
-        user: NAME,
-        permissions: 'JSON, or nothing: what to read and write of messageChannels, streamChannels, groupChannels, serverGroups, users',
+        user: '',
+        permissions: 'Nothing, or JSON: what to read and write of messageChannels, streamChannels, groupChannels, serverGroups, users',
     }],
     convoai: ['ConvoAI: conversational AI, with RTC and RTM', WITH_RTM],
     stt: ['STT: speech to text, with RTC and RTM', WITH_RTM],
@@ -214,7 +213,7 @@ const KINDS = {
 
 function tellLifetime() {
     const seconds = $('lifetime').value;
-    $('lifetime-hint').textContent = `seconds${/^\d{3,10}$/.test(seconds) ? `: ${span(seconds)}` : ''}`;
+    $('lifetime-hint').textContent = `In seconds${/^\d{3,10}$/.test(seconds) ? `: ${span(seconds)}` : ''}`;
 }
 
 function chooseService() {
@@ -300,10 +299,10 @@ async function create() {
     $('created').hidden = true;
     request = [requestBody(), credentialHeader()];
     const { token } = await post('getToken', request[0]);
+    createdEnd = endOf(await readToken(token));
     showRequest();
     $('new-token').textContent = $('token').value = token;
     await showPasted();
-    createdEnd = endOf(shown.reading);
     $('until').textContent = absolute(createdEnd);
     tellCountdown();
     $('created').hidden = false;
@@ -783,7 +782,7 @@ for (const [type, [name]] of Object.entries(KINDS)) {
 }
 $('credential-hint').textContent = 'A bearer token (JWT) or an API key. It stays in the memory of this page, and goes to this'
     + ' service alone.';
-$('token-hint').textContent = 'Decoded in this page as you paste it. It goes nowhere until you check its signature.';
+$('token-hint').textContent = 'Decoded in this page, and sent nowhere until you check it.';
 $('verdict').append(make('strong'), make('span'));
 $('description').href = address('openapi.json');
 $('reveal').addEventListener('click', () => {
