@@ -54,7 +54,7 @@ SONAME := libagoratoken.so.$(firstword $(subst ., ,$(VERSION)))
 TOKEN := $(wildcard src/token/*.c)
 CLI := $(wildcard src/cli/*.c)
 SERVICE := $(filter-out src/agora-token%.c,$(wildcard src/*.c)) \
-	$(wildcard src/http/*.c src/json/*.c src/access/*.c src/metrics/*.c src/api/*.c src/gateway/*.c)
+	$(wildcard src/http/*.c src/json/*.c src/access/*.c src/metrics/*.c src/page/*.c src/api/*.c src/gateway/*.c)
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -132,6 +132,9 @@ $(B)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The compiler does not tell which files the assembler reads.
+$(B)/src/page/page.o: $(addprefix src/page/page.,html css js)
 
 # The yardstick for plain CGI needs the C library alone.
 $(B)/tests/bench/line $(B)/tests/bench/process: $(B)/tests/bench/%: $(B)/tests/bench/%.o

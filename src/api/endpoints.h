@@ -17,6 +17,7 @@ struct call {
 typedef void endpoint(const struct call *call, struct response *response);
 
 endpoint endpoint_ping;
+endpoint endpoint_page;
 endpoint endpoint_livez;
 endpoint endpoint_readyz;
 endpoint endpoint_rtc;

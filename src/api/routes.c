@@ -23,6 +23,7 @@ const struct route routes[] = {
     {POST, "/token/generate", endpoint_token_generate, CALLERS, ERROR_CODED, ALWAYS,
      &operation_token_generate},
     {POST, "/inspect", endpoint_inspect, CALLERS, ERROR_PLAIN, ALWAYS, &operation_inspect},
+    {GET, "/", endpoint_page, OPEN, ERROR_PLAIN, WITH_PAGE, &operation_page},
     {GET, "/metrics", endpoint_metrics, OPEN, ERROR_PLAIN, WITH_METRICS, &operation_metrics},
     {GET, "/livez", endpoint_livez, OPEN, ERROR_PLAIN, ALWAYS, &operation_livez},
     {GET, "/readyz", endpoint_readyz, OPEN, ERROR_PLAIN, ALWAYS, &operation_readyz},

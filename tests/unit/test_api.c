@@ -4,6 +4,8 @@
 
 #include <json-c/json.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <zlib.h>
 
 #include "api/api.h"
@@ -847,8 +849,62 @@ static void test_routing(void **state) {
     assert_string_equal(header("Access-Control-Allow-Origin"), "x://y");
 }
 
+/* That the header lets the text run which stands between the tags, and that there is one. */
+static void expect_allowed(const char *body, const char *directive, const char *tag) {
+    char open[16], close[16];
+    unsigned char digest[SHA256_DIGEST_LENGTH], base64[64];
+    char allowed[128];
+    snprintf(open, sizeof open, "<%s>", tag);
+    snprintf(close, sizeof close, "</%s>", tag);
+    const char *begin = strstr(body, open);
+    assert_non_null(begin);
+    begin += strlen(open);
+    assert_null(strstr(begin, open));
+    const char *end = strstr(begin, close);
+    assert_non_null(end);
+    assert_null(strstr(end + 1, close));
+
+    SHA256((const unsigned char *)begin, (size_t)(end - begin), digest);
+    EVP_EncodeBlock(base64, digest, sizeof digest);
+    snprintf(allowed, sizeof allowed, "; %s 'sha256-%s'; ", directive, base64);
+    assert_non_null(strstr(header("Content-Security-Policy"), allowed));
+}
+
+static void test_page(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/", "", "//"};
+    settings.page = ON;
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        const char *body = get(paths[i], "a=b");
+        assert_int_equal(response.status, HTTP_OK);
+        assert_string_equal(response.route, "/");
+        assert_string_equal(response.content_type, "text/html; charset=utf-8");
+        assert_string_equal(response.caching, "Cache-Control: no-cache\r\n");
+        assert_string_equal(header("X-Content-Type-Options"), "nosniff");
+        assert_string_equal(header("Referrer-Policy"), "no-referrer");
+        assert_memory_equal(body, "<!doctype html>", 15);
+        assert_memory_equal(body + response.body.length - 8, "</html>\n", 8);
+        assert_null(strstr(body, "page.css"));
+        assert_null(strstr(body, "page.js"));
+        assert_true(response.body.length < 40 * 1000);
+        expect_allowed(body, "style-src", "style");
+        expect_allowed(body, "script-src", "script");
+        const char *policy = header("Content-Security-Policy");
+        assert_memory_equal(policy, "default-src 'none'; ", 20);
+        assert_null(strstr(policy, "unsafe"));
+    }
+    ask("HEAD", "/", "", "");
+    assert_int_equal(response.status, HTTP_OK);
+    assert_true(response.head_only);
+    expect_error(ask("POST", "/", "", "{}"), HTTP_METHOD_NOT_ALLOWED, "use GET");
+    expect_error(get("/x", ""), HTTP_NOT_FOUND, ", GET /, GET /livez");
+    settings.page = OFF;
+    expect_error(get("/", ""), HTTP_NOT_FOUND, "POST /inspect, GET /livez");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_page),
         cmocka_unit_test(test_rtc),
         cmocka_unit_test(test_rtc_errors),
         cmocka_unit_test(test_lengths),

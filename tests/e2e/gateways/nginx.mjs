@@ -23,6 +23,13 @@ const kinds = {
             return startResponder(context, RESPONDER, ['--listen', `unix:${upstream.path}`], upstream);
         },
     },
+    // Below a path of a site that serves other things besides.
+    'fastcgi-prefix': {
+        fragments: ['prefix.conf'],
+        keepalive: true,
+        prefix: '/agora',
+        start: (context) => kinds['fastcgi-unix'].start(context),
+    },
     'fastcgi-tcp': {
         fragments: ['responder.conf'],
         keepalive: true,
@@ -138,4 +145,4 @@ async function startBoth(name, context, start = kinds[name].start) {
 }
 
 export const gateways = Object.fromEntries(Object.keys(kinds).map(
-    (name) => [name, { start: (context, start) => startBoth(name, context, start) }]));
+    (name) => [name, { prefix: kinds[name].prefix, start: (context, start) => startBoth(name, context, start) }]));
