@@ -250,10 +250,15 @@ describe('a try', () => {
     });
 });
 
-describe('conf/access/README.md', () => {
+describe('conf/access/README.md, and README.md', () => {
     const page = fs.readFileSync(path.join(repository, 'conf/access/README.md'), 'utf8');
-    const recipes = new Map(page.split(/^##+ /m).filter((text) => text.includes('```json')).map((text) => [
-        text.slice(0, text.indexOf('\n')), JSON.parse(/```json\n([^]*?)```/.exec(text)[1])]));
+    const policiesOf = (text) => [...text.matchAll(/```json\n([^]*?)```/g)].map(([, policy]) => JSON.parse(policy));
+    const recipes = new Map([
+        ...page.split(/^##+ /m).filter((text) => text.includes('```json')).map(
+            (text) => [text.slice(0, text.indexOf('\n')), policiesOf(text)[0]]),
+        ...policiesOf(fs.readFileSync(path.join(repository, 'README.md'), 'utf8')).map(
+            (policy) => [`README.md, ${Object.keys(policy.callers)}`, policy]),
+    ]);
     const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const key = 'k'.repeat(43);
 
@@ -297,11 +302,15 @@ describe('conf/access/README.md', () => {
         ["OpenID Connect by Apache's mod_auth_openidc", names({ REMOTE_USER: 'ann', OIDC_CLAIM_groups: 'a,b' }), rtc('b', 'ann', 'subscriber'), 1],
         ['A login of yours that nginx asks by auth_request', names({ LOGIN_USER: 'ann' }), rtc('x', 'ann'), 0],
         ['A login of yours that nginx asks by auth_request', names({ LOGIN_USER: 'ann' }), rtc('x', 'bob'), null],
+        ['README.md, app', firebase, rtc('vip', 'u1', 'subscriber'), 0],
+        ['README.md, app', firebase, rtc('vip', 'u2', 'subscriber'), null],
+        ['README.md, backend', ['--api-key', key], rtc('course-1', '42'), 0],
+        ['README.md, backend', ['--api-key', key], rtc('vip', '42'), null],
+        ['README.md, staff', names({ REMOTE_USER: 'ann' }), rtc('x', 'ann'), 0],
+        ['README.md, staff', names({ REMOTE_USER: 'ann' }), rtc('x', 'bob'), null],
     ];
 
-    it('has, like README.md, recipes that are policies, each of which is tried here', () => {
-        const [, three] = /```json\n([^]*?)```/.exec(fs.readFileSync(path.join(repository, 'README.md'), 'utf8'));
-        assert.match(check(JSON.parse(three)).stdout, /^app: [^]*\nbackend: [^]*\nstaff: /);
+    it('have recipes that are policies, each of which is tried here', () => {
         assert.deepEqual([...recipes.keys()], [...new Set(tries.map(([name]) => name))]);
         for (const [name, policy] of recipes) {
             const { status, stderr } = check(policy);

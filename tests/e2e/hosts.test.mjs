@@ -58,9 +58,9 @@ describe(`the service behind ${GATEWAY}`, () => {
     if (GATEWAY === 'nginx-unix') {
         const read = (file) => fs.readFileSync(path.join(repository, file), 'utf8');
 
-        it('comes with a library that the C program of README.md finds', async () => {
-            const [, program] = /```c\n([^]*?)```/.exec(read('README.md'));
-            const [, compile] = /built with `([^`]+)`/.exec(read('README.md'));
+        it('comes with a library that the C program of include/README.md finds', async () => {
+            const [, program] = /```c\n([^]*?)```/.exec(read('include/README.md'));
+            const [, compile] = /^ {4}(cc mint\.c .+)$/m.exec(read('include/README.md'));
             const token = await service.machine.run(`cat >/tmp/mint.c && cd /tmp && ${compile} && ./a.out`,
                 { input: program });
             assert.match(token, /^007/);

@@ -81,7 +81,7 @@ describe('the installed library', () => {
         return parsed;
     }
 
-    it('compiles and runs the C program of the README, of 24 lines at most', () => {
+    it('compiles and runs the C program of include/README.md, of 24 lines at most', () => {
         const source = path.join(here, 'programs/mint.c');
         assert.ok(fs.readFileSync(source, 'utf8').trimEnd().split('\n').length < 25);
         for (const standard of ['-std=c11', '-std=c17', '-std=gnu17']) {
@@ -93,7 +93,7 @@ describe('the installed library', () => {
         }
     });
 
-    it('compiles and runs the C++ program of the README', () => {
+    it('compiles and runs the C++ program of include/README.md', () => {
         for (const standard of ['-std=c++11', '-std=c++20']) {
             const { services } = assertMints(build('g++', path.join(here, 'programs/mint.cpp'),
                 { options: [standard] }));
@@ -102,12 +102,23 @@ describe('the installed library', () => {
         }
     });
 
-    it('is what the README and the man page show', () => {
+    it('is what include/README.md and the man page show, with lines that compile it', () => {
+        const readme = fs.readFileSync(path.join(repository, 'include/README.md'), 'utf8');
+        const folder = path.join(root, 'readme');
+        fs.mkdirSync(folder);
+        for (const [language, name] of [['c', 'mint.c'], ['cpp', 'mint.cpp']]) {
+            const program = fs.readFileSync(path.join(here, 'programs', name), 'utf8');
+            assert.ok(readme.includes(`\`\`\`${language}\n${program}\`\`\``), `it shows tests/e2e/programs/${name}`);
+            fs.writeFileSync(path.join(folder, name), program);
+        }
+        // A line that ends in a backslash goes on.
+        const lines = [...readme.matchAll(/^ {4}c(?:c|\+\+) mint(?:.*\\\n)*.*$/gm)].map(([line]) => line);
+        assert.equal(lines.length, 3, 'C, C without the shared library, C++');
+        for (const line of lines) {
+            run('sh', ['-ec', line], { cwd: folder, env: environment });
+            assertMints(path.join(folder, 'a.out'));
+        }
         const example = fs.readFileSync(path.join(here, 'programs/mint.c'), 'utf8');
-        const readme = fs.readFileSync(path.join(repository, 'README.md'), 'utf8');
-        assert.ok(readme.includes(example), 'README.md shows tests/e2e/programs/mint.c');
-        assert.ok(readme.includes(fs.readFileSync(path.join(here, 'programs/mint.cpp'), 'utf8')),
-            'README.md shows tests/e2e/programs/mint.cpp');
         const page = fs.readFileSync(path.join(prefix, 'share/man/man3/agora_token.3'), 'utf8');
         assert.ok(page.replaceAll('\\e', '\\').includes(example));
     });
