@@ -23,7 +23,7 @@ const now = () => Date.now() / 1000 + lag;
 // The two largest units: "1 hour 5 minutes".
 function span(seconds) {
     let left = Math.max(0, Math.floor(seconds));
-    const parts = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]].map(([unit, size]) => {
+    const parts = [['year', 31557600], ['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]].map(([unit, size]) => {
         const count = Math.floor(left / size);
         left %= size;
         return count && `${count} ${unit}${count > 1 ? 's' : ''}`;
@@ -292,7 +292,9 @@ let createdEnd = 0;
 
 function tellCountdown() {
     const left = createdEnd - now();
-    $('countdown').textContent = left > 0 ? `Ends in ${clock(Math.ceil(left))}` : `Ended ${relative(createdEnd)}`;
+    if (createdEnd) {
+        $('countdown').textContent = left > 0 ? `Ends in ${clock(Math.ceil(left))}` : `Ended ${relative(createdEnd)}`;
+    }
 }
 
 async function create() {

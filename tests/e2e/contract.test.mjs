@@ -539,7 +539,7 @@ describe(`contract over ${GATEWAY}`, () => {
     // ------------------------------------------------------------ errors
 
     refuses('unknown paths', [
-        '/', '/nope', '/ping/x', '/PING', '/pin', '/pingg',
+        '/nope', '/ping/x', '/PING', '/pin', '/pingg',
         '/rtc', '/rtc/', '/rtc/c', '/rtc/c/publisher/', '/rtc/c/publisher/uid', '/rtc/c/publisher/uid/',
         '/rtc/c/publisher/uid/42/bob', '/rtc/c/publisher/uid/42//', '/RTC/c/publisher/uid/42/',
         '/rtm', '/rtm/', '/rtm/alice/bob', '/rtm/a%2Fb/',
@@ -547,6 +547,14 @@ describe(`contract over ${GATEWAY}`, () => {
         '/chat', '/chat/', '/chat/account', '/chat/account/', '/chat/account/a/b', '/chat/app/x',
         '/chat/other/', '/gettoken', '/getToken/x', '/favicon.ico', '/.env',
     ].map((target) => [target, 404]));
+
+    it('GET / is a page', async () => {
+        const answer = await request(service, '/');
+        assert.equal(answer.status, 200, answer.body);
+        assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');
+        assert.equal(answer.headers['cache-control'], 'no-cache');
+        assert.match(answer.body, /^<!doctype html>[^]*<\/html>\n$/);
+    });
 
     it('POST to an unknown path is 404', async () => {
         assertError(await request(service, '/nope', { method: 'POST', body: '{}' }), 404);

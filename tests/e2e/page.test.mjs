@@ -518,6 +518,8 @@ describe('the page', { timeout: 240000 }, () => {
         await visit(async (page) => {
             for (const [token, pattern] of verdicts) {
                 assert.match(await read(page, token), pattern);
+                // Nowhere else, not even hidden, does the page speak of a token that ends.
+                assert.equal(await page.locator('#created').textContent().then((text) => /End/.test(text)), false);
             }
             for (const [token, pattern] of checks) {
                 await read(page, token);
@@ -588,6 +590,8 @@ describe('the page', { timeout: 240000 }, () => {
                     assert.ok(wide <= inner, `${state}: ${wide} pixels`);
                 };
                 await judgeState('empty');
+                await page.evaluate(() => { document.getElementById('access').hidden = false; });
+                await judgeState('with a credential');
                 await press(page, 'Create token');
                 await page.locator('#channel-error').filter({ hasText: 'channel' }).waitFor();
                 await judgeState('refused');
