@@ -132,6 +132,27 @@ export function requests(description, tokens) {
     })));
 }
 
+const EDGES = [1, 2, 3, 32767, 32768, -32768, -32769, 2 ** 32 - 1, 2 ** 53 - 1];
+
+// Every body that differs from this one in a single value, is without it, or has a member more.
+export function* variations(value) {
+    yield* [...STRANGE, ...TEXTS, ...EDGES];
+    if (Array.isArray(value)) {
+        for (const one of value.length > 0 ? variations(value[0]) : []) {
+            yield [one, ...value.slice(1)];
+        }
+    } else if (value !== null && typeof value === 'object') {
+        yield { ...value, other: true };
+        for (const [name, member] of Object.entries(value)) {
+            const { [name]: _, ...rest } = value;
+            yield rest;
+            for (const one of variations(member)) {
+                yield { ...value, [name]: one };
+            }
+        }
+    }
+}
+
 export const bodySchema = (operation) => operation.requestBody.content['application/json'].schema;
 
 export function target({ operation, values = {} }) {

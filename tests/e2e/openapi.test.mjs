@@ -13,7 +13,7 @@ import fc from 'fast-check';
 import {
     CERTIFICATE, assertError, assertJson, makeDirectory, removeDirectory, repository, request, startService,
 } from './harness.mjs';
-import { fits, requests, target, wantedTokens } from './openapi-requests.mjs';
+import { fits, requests, target, variations, wantedTokens } from './openapi-requests.mjs';
 import { describeAnswers } from './openapi.mjs';
 import { ask, sha256, withPolicy } from './policies.mjs';
 
@@ -169,6 +169,19 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
                 }
             }
             assert.ok(count >= 20, `${count} examples`);
+        });
+
+        // Each answer is compared with the description where it arrives; see openapi.mjs.
+        it('is true of each example with one value changed', async () => {
+            const compared = description.compared;
+            for (const operation of description.operations.filter(({ requestBody }) => requestBody)) {
+                for (const { value } of Object.values(operation.requestBody.content['application/json'].examples)) {
+                    for (const body of variations(value)) {
+                        assert.ok((await send(service, { operation, body }, headers)).status < 500);
+                    }
+                }
+            }
+            assert.ok(description.compared - compared > 2000, `${description.compared - compared} requests`);
         });
 
         it(`is true of ${REQUESTS} requests made from it`, async () => {
