@@ -324,5 +324,5 @@ export function wantedTokens({ operation, values, body }) {
         const expire = Number(asked.tokenExpireTs || 0) || 3600;
         return tokens({ token: servicesOfGenerated(asked, expire) }, expire);
     }
-    return null;
+    return {};
 }

@@ -74,7 +74,7 @@ async function assertHolds(service, token, { expire, services }, headers, told) 
 // What a request may be made of and POLICY does not allow.
 const NOT_ALLOWED = /(?:role '-?\d+'|expire '0') is not allowed/;
 
-for (const [title, policy] of [['without a policy', null], ['with a policy', POLICY]]) {
+for (const [title, policy, more] of [['without a policy', null, {}], ['with a policy', POLICY, { PAGE: 'off', METRICS: 'on' }]]) {
     describe(`/openapi.json ${title}`, () => {
         const headers = policy ? { 'X-API-Key': API_KEY } : {};
         const directory = makeDirectory();
@@ -84,7 +84,7 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
         before(async () => {
             const file = path.join(directory, 'access.json');
             fs.writeFileSync(file, JSON.stringify(policy), { mode: 0o600 });
-            service = await startService({ settings: policy ? { ACCESS_FILE: file } : {} });
+            service = await startService({ settings: { ...more, ...(policy && { ACCESS_FILE: file }) } });
             description = await describeAnswers(service);
             document = description.document;
         });
@@ -92,6 +92,13 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
             removeDirectory(directory);
             return service?.stop();
         });
+
+        async function assertTokens(one, answer, told) {
+            for (const [key, wanted] of Object.entries(wantedTokens(one))) {
+                const body = JSON.parse(answer.body);
+                await assertHolds(service, (body.data ?? body)[key], wanted, headers, told);
+            }
+        }
 
         for (const [name, isValid] of Object.entries(validators)) {
             it(`is valid OpenAPI 3.1, says ${name}`, async () => {
@@ -156,10 +163,7 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
                     assert.equal(fits(description, one), true, name);
                     const answer = await send(service, one, headers);
                     assert.equal(answer.status, 200, `${operation.path} ${name}: ${answer.body}`);
-                    for (const [key, wanted] of Object.entries(wantedTokens(one) ?? {})) {
-                        const body = JSON.parse(answer.body);
-                        await assertHolds(service, (body.data ?? body)[key], wanted, headers, name);
-                    }
+                    await assertTokens(one, answer, name);
                     count++;
                 }
                 const [[type, content]] = Object.entries(operation.responses[200].content);
@@ -213,10 +217,7 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
                 }
                 count[answer.status === 200 ? 'fit' : 'refused']++;
                 if (answer.status === 200 && fitting) {
-                    const body = JSON.parse(answer.body);
-                    for (const [key, wanted] of Object.entries(wantedTokens(one) ?? {})) {
-                        await assertHolds(service, (body.data ?? body)[key], wanted, headers, told);
-                    }
+                    await assertTokens(one, answer, told);
                 }
             }), { numRuns: REQUESTS, seed: SEED, includeErrorInReport: true });
             for (const operation of description.operations) {
