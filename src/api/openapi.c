@@ -150,9 +150,12 @@ static void put_responses(const struct route *route, const struct settings *sett
     buffer_printf(
         out,
         "'responses':{'%d':{'description':'What was asked for.','headers':{'X-Request-Id':"
-        "{'$ref':'#/components/headers/X-Request-Id'}},'content':{'%s':"
-        "{'schema':{'$ref':'#/components/schemas/%s'}",
-        HTTP_OK, its->media_type ? its->media_type : "application/json", its->answer);
+        "{'$ref':'#/components/headers/X-Request-Id'}},'content':{'%s':{'schema':",
+        HTTP_OK, its->media_type ? its->media_type : "application/json");
+    if (its->answer)
+        buffer_printf(out, "{'$ref':'#/components/schemas/%s'}", its->answer);
+    else
+        buffer_puts(out, "{'type':'string'}");
     if (its->example)
         buffer_printf(out, ",'example':%s", its->example);
     buffer_puts(out, "}}}");

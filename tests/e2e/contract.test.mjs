@@ -615,8 +615,9 @@ describe(`contract over ${GATEWAY}`, () => {
         assert.ok(!salts.has(0));
     });
 
-    it('all of these answers were as the service describes them', () => {
+    it('all of these requests and answers were as the service describes them', () => {
         assert.ok(description.total() > 900, `${description.total()} answers`);
+        assert.ok(description.compared > 700, `${description.compared} requests`);
     });
 });
 

@@ -103,7 +103,7 @@ export function request(service, target, { method = 'GET', headers = {}, body, a
                     milliseconds: performance.now() - started,
                 };
                 try {
-                    service.heed?.(method, target, answer);
+                    service.heed?.(method, target, answer, body);
                     resolve(answer);
                 } catch (error) {
                     reject(error);

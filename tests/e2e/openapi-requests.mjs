@@ -16,14 +16,16 @@ const STRANGE = [null, true, false, '', 0, -1, 1.5, 42, 2 ** 32, 2 ** 53, 1e300,
 
 const cut = (text, length) => [...text].slice(0, length).join('');
 
-function text({ pattern, maxLength = 40 }) {
-    const made = pattern ? fc.stringMatching(new RegExp(pattern, 'u')) : fc.string({ unit: 'grapheme' });
-    return fc.oneof(made.map((one) => cut(one, Math.min(maxLength, 300))), fc.constantFrom(...TEXTS));
+function text({ pattern = '', maxLength = 300 }) {
+    const expression = new RegExp(pattern, 'u');
+    const known = TEXTS.filter((one) => expression.test(one) && [...one].length <= maxLength);
+    const made = pattern ? fc.stringMatching(expression) : fc.string({ unit: 'grapheme' });
+    return fc.oneof(made.map((one) => cut(one, Math.min(maxLength, 300))), fc.constantFrom(...known));
 }
 
 function whole({ minimum = -(2 ** 53), maximum = 2 ** 53 }) {
-    return fc.oneof(fc.constantFrom(minimum, maximum), fc.maxSafeInteger(), fc.integer({
-        min: Math.max(minimum, -10), max: Math.min(maximum, 100000) }));
+    return fc.oneof(fc.constantFrom(minimum, maximum),
+        fc.integer({ min: Math.max(minimum, -10), max: Math.min(maximum, 100000) }));
 }
 
 export class Values {
@@ -75,26 +77,33 @@ export class Values {
     }
 }
 
+// What is only just another value.
+function nearby(value, step) {
+    if (typeof value === 'number') {
+        return value + [1, -1, 0.5, -value][step % 4];
+    }
+    return typeof value === 'string' ? [`${value}\u0001`, `${value}${'x'.repeat(300)}`, value.slice(1), `${value} `][step % 4] : null;
+}
+
 // One value somewhere in it is another, or is not there.
-function spoil(value, [where, what, isGone]) {
+function spoil(value, [where, how, what]) {
     const keys = value !== null && typeof value === 'object' ? Object.keys(value) : [];
     if (keys.length === 0 || where.length === 0) {
-        return what;
+        return how === 'nearby' ? nearby(value, where[0] ?? keys.length) : what;
     }
     const [at, ...rest] = where;
     const key = keys[at % keys.length];
-    const entries = Object.entries(value).map(
-        ([name, one]) => [name, name === key ? spoil(one, [rest, what, isGone]) : one]);
-    return Array.isArray(value) ? entries.map(([, one]) => one)
-        : Object.fromEntries(entries.filter(([name]) => !isGone || name !== key));
+    const isGone = how === 'gone' && (rest.length === 0 || value[key] === null || typeof value[key] !== 'object');
+    const entries = Object.entries(value).filter(([name]) => !isGone || name !== key).map(
+        ([name, one]) => [name, name === key ? spoil(one, [rest, how, what]) : one]);
+    return Array.isArray(value) ? entries.map(([, one]) => one) : Object.fromEntries(entries);
 }
 
 const spoiling = fc.tuple(
-    fc.array(fc.nat(20), { minLength: 1, maxLength: 4 }),
-    fc.oneof(fc.constantFrom(...STRANGE), fc.jsonValue({ maxDepth: 2 })), fc.boolean());
-const spoilt = (arbitrary) => fc.oneof(
-    { arbitrary, weight: 3 },
-    { arbitrary: fc.tuple(arbitrary, spoiling).map(([value, how]) => spoil(value, how)), weight: 2 });
+    fc.array(fc.nat(20), { minLength: 1, maxLength: 4 }), fc.constantFrom('gone', 'nearby', 'other'),
+    fc.oneof(fc.constantFrom(...STRANGE, ...TEXTS), fc.jsonValue({ maxDepth: 2 })));
+const spoilt = (arbitrary) => fc.oneof(arbitrary,
+    fc.tuple(arbitrary, spoiling).map(([value, how]) => spoil(value, how)));
 
 // ---------------------------------------------------------------- requests
 
@@ -119,8 +128,29 @@ export function requests(description, tokens) {
         : values.of(bodySchema(operation))).map((body) => ({ operation, body }));
     return fc.oneof(...description.operations.map((operation) => ({
         arbitrary: operation.method === 'post' ? post(operation) : get(operation),
-        weight: operation.method === 'post' ? 6 : operation.parameters.length > 0 ? 3 : 1,
+        weight: operation.method === 'post' ? 12 : operation.parameters.length > 0 ? 3 : 1,
     })));
+}
+
+const EDGES = [1, 2, 3, 32767, 32768, -32768, -32769, 2 ** 32 - 1, 2 ** 53 - 1];
+
+// Every body that differs from this one in a single value, is without it, or has a member more.
+export function* variations(value) {
+    yield* [...STRANGE, ...TEXTS, ...EDGES];
+    if (Array.isArray(value)) {
+        for (const one of value.length > 0 ? variations(value[0]) : []) {
+            yield [one, ...value.slice(1)];
+        }
+    } else if (value !== null && typeof value === 'object') {
+        yield { ...value, other: true };
+        for (const [name, member] of Object.entries(value)) {
+            const { [name]: _, ...rest } = value;
+            yield rest;
+            for (const one of variations(member)) {
+                yield { ...value, [name]: one };
+            }
+        }
+    }
 }
 
 export const bodySchema = (operation) => operation.requestBody.content['application/json'].schema;
@@ -294,5 +324,5 @@ export function wantedTokens({ operation, values, body }) {
         const expire = Number(asked.tokenExpireTs || 0) || 3600;
         return tokens({ token: servicesOfGenerated(asked, expire) }, expire);
     }
-    return null;
+    return {};
 }

@@ -3,25 +3,32 @@
 import assert from 'node:assert/strict';
 import Ajv2020 from 'ajv/dist/2020.js';
 import { assertJson, deviation, request } from './harness.mjs';
+import { fits } from './openapi-requests.mjs';
 
 const escape = (name) => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
-// The segments of a path as the service sees them, without one slash at each end that does not count. Null
-// where an escape is broken.
+// The segments of a path as the service sees them, without one slash at each end that does not count. Empty
+// where an escape is broken. What is no UTF-8 is shown as something else.
 function segmentsOf(target) {
-    try {
-        const decoded = decodeURIComponent(target.replace(/[?#].*/s, '').replaceAll(/%(?![0-7])../g, 'x'));
-        return decoded.replace(/^\/\//, '/').replace(/(?<=.)\/$/, '').slice(1).split('/');
-    } catch {
-        return null;
+    const bytes = target.replace(/[?#].*/s, '').replaceAll(/%[0-9a-f]{2}/gi, (escaped) => (
+        String.fromCharCode(Number.parseInt(escaped.slice(1), 16))));
+    if (bytes.includes('%') && !/%25/.test(target)) {
+        return [];
     }
+    const decoded = Buffer.from(bytes, 'latin1').toString();
+    return decoded.replace(/^\/\//, '/').replace(/(?<=.)\/$/, '').slice(1).split('/');
 }
+
+// Whether names in a body are written as they are described: which otherwise is of no account.
+const isPlain = (body, text) => body !== null && typeof body === 'object'
+    && Object.keys(body).every((name) => /^[a-z][A-Za-z]*$/.test(name)) && JSON.stringify(body).length === text.length;
 
 export class Description {
     constructor(document) {
         this.document = document;
         this.operations = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(
             ([method, operation]) => ({ path, method, segments: path.slice(1).split('/'), ...operation })));
+        this.compared = 0; // how many requests were compared with what became of them
         this.checked = {}; // how many answers, by route, method and status
         this.ajv = new Ajv2020({ strict: false, validateFormats: false });
         this.ajv.addSchema(document, 'openapi.json', undefined, false);
@@ -60,12 +67,35 @@ export class Description {
     // The operations on a path, by method: empty where there is no such path.
     operationsAt(target) {
         const segments = segmentsOf(target);
-        return this.operations.filter((operation) => segments?.length === operation.segments.length
+        return this.operations.filter((operation) => segments.length === operation.segments.length
             && operation.segments.every((segment, i) => segment.startsWith('{') || segment === segments[i]));
     }
 
+    // What was asked for fits if it was answered, and does not if it was refused.
+    checkRequest(operation, target, body, status) {
+        const one = { operation };
+        if (operation.method === 'post') {
+            try {
+                one.body = JSON.parse(body);
+            } catch {
+                return;
+            }
+            if (!isPlain(one.body, body) || operation.operationId === 'inspect') {
+                return;
+            }
+        } else {
+            const segments = segmentsOf(target);
+            one.values = Object.fromEntries(operation.segments.flatMap(
+                (segment, i) => (segment.startsWith('{') ? [[segment.slice(1, -1), segments[i]]] : [])));
+            one.values.expiry = new URLSearchParams(target.replace(/^[^?]*/, '')).get('expiry') ?? undefined;
+        }
+        const isFit = fits(this, one);
+        assert.ok(isFit === undefined || isFit === (status === 200), `${target} ${body}: ${status}, which is not described`);
+        this.compared++;
+    }
+
     // An answer is as described. What the description has no path for may be refused by these alone.
-    check(method, target, answer) {
+    check(method, target, answer, body) {
         if (deviation(target)) {
             return;
         }
@@ -100,6 +130,9 @@ export class Description {
             assert.ok(!(name.toLowerCase() in answer.headers) || name in this.at(...place).headers,
                 `${told} with ${name}, which is not described`);
         }
+        if (operation && [200, 400].includes(answer.status)) {
+            this.checkRequest(operation, target, body, answer.status);
+        }
         if (method === 'HEAD') {
             assert.equal(answer.body, '');
         } else if (type === 'application/json') {
@@ -117,6 +150,6 @@ export class Description {
 // the request fails. Returns the description, which counts.
 export async function describeAnswers(service, ask = request) {
     const description = await Description.of(service, ask);
-    service.heed = (method, target, answer) => description.check(method, target, answer);
+    service.heed = (...exchange) => description.check(...exchange);
     return description;
 }

@@ -13,7 +13,7 @@ import fc from 'fast-check';
 import {
     CERTIFICATE, assertError, assertJson, makeDirectory, removeDirectory, repository, request, startService,
 } from './harness.mjs';
-import { fits, requests, target, wantedTokens } from './openapi-requests.mjs';
+import { fits, requests, target, variations, wantedTokens } from './openapi-requests.mjs';
 import { describeAnswers } from './openapi.mjs';
 import { ask, sha256, withPolicy } from './policies.mjs';
 
@@ -74,7 +74,7 @@ async function assertHolds(service, token, { expire, services }, headers, told) 
 // What a request may be made of and POLICY does not allow.
 const NOT_ALLOWED = /(?:role '-?\d+'|expire '0') is not allowed/;
 
-for (const [title, policy] of [['without a policy', null], ['with a policy', POLICY]]) {
+for (const [title, policy, more] of [['without a policy', null, {}], ['with a policy', POLICY, { PAGE: 'off', METRICS: 'on' }]]) {
     describe(`/openapi.json ${title}`, () => {
         const headers = policy ? { 'X-API-Key': API_KEY } : {};
         const directory = makeDirectory();
@@ -84,7 +84,7 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
         before(async () => {
             const file = path.join(directory, 'access.json');
             fs.writeFileSync(file, JSON.stringify(policy), { mode: 0o600 });
-            service = await startService({ settings: policy ? { ACCESS_FILE: file } : {} });
+            service = await startService({ settings: { ...more, ...(policy && { ACCESS_FILE: file }) } });
             description = await describeAnswers(service);
             document = description.document;
         });
@@ -92,6 +92,13 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
             removeDirectory(directory);
             return service?.stop();
         });
+
+        async function assertTokens(one, answer, told) {
+            for (const [key, wanted] of Object.entries(wantedTokens(one))) {
+                const body = JSON.parse(answer.body);
+                await assertHolds(service, (body.data ?? body)[key], wanted, headers, told);
+            }
+        }
 
         for (const [name, isValid] of Object.entries(validators)) {
             it(`is valid OpenAPI 3.1, says ${name}`, async () => {
@@ -156,10 +163,7 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
                     assert.equal(fits(description, one), true, name);
                     const answer = await send(service, one, headers);
                     assert.equal(answer.status, 200, `${operation.path} ${name}: ${answer.body}`);
-                    for (const [key, wanted] of Object.entries(wantedTokens(one) ?? {})) {
-                        const body = JSON.parse(answer.body);
-                        await assertHolds(service, (body.data ?? body)[key], wanted, headers, name);
-                    }
+                    await assertTokens(one, answer, name);
                     count++;
                 }
                 const [[type, content]] = Object.entries(operation.responses[200].content);
@@ -169,6 +173,19 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
                 }
             }
             assert.ok(count >= 20, `${count} examples`);
+        });
+
+        // Each answer is compared with the description where it arrives; see openapi.mjs.
+        it('is true of each example with one value changed', async () => {
+            const compared = description.compared;
+            for (const operation of description.operations.filter(({ requestBody }) => requestBody)) {
+                for (const { value } of Object.values(operation.requestBody.content['application/json'].examples)) {
+                    for (const body of variations(value)) {
+                        assert.ok((await send(service, { operation, body }, headers)).status < 500);
+                    }
+                }
+            }
+            assert.ok(description.compared - compared > 2000, `${description.compared - compared} requests`);
         });
 
         it(`is true of ${REQUESTS} requests made from it`, async () => {
@@ -200,10 +217,7 @@ for (const [title, policy] of [['without a policy', null], ['with a policy', POL
                 }
                 count[answer.status === 200 ? 'fit' : 'refused']++;
                 if (answer.status === 200 && fitting) {
-                    const body = JSON.parse(answer.body);
-                    for (const [key, wanted] of Object.entries(wantedTokens(one) ?? {})) {
-                        await assertHolds(service, (body.data ?? body)[key], wanted, headers, told);
-                    }
+                    await assertTokens(one, answer, told);
                 }
             }), { numRuns: REQUESTS, seed: SEED, includeErrorInReport: true });
             for (const operation of description.operations) {

@@ -43,10 +43,11 @@ export function parameters(headers, server = {}) {
 }
 
 export async function ask(service, target, { as = {}, server = {}, method, body = '', socket } = {}) {
+    const sent = typeof body === 'string' ? body : JSON.stringify(body);
     const asked = method ?? (body === '' ? 'GET' : 'POST');
     const bytes = fcgiRequest(target, {
         method: asked,
-        body: typeof body === 'string' ? body : JSON.stringify(body),
+        body: sent,
         keep: Boolean(socket),
         more: parameters(as, server),
     });
@@ -55,7 +56,7 @@ export async function ask(service, target, { as = {}, server = {}, method, body 
         const answers = fcgiAnswers(connection, 1);
         connection.write(bytes);
         const answer = parseAnswer((await answers)[0]);
-        service.heed?.(asked, target, answer);
+        service.heed?.(asked, target, answer, sent);
         return answer;
     } finally {
         if (!socket) {
