@@ -124,8 +124,8 @@ static bool put_chars(struct log_event *event, const char *chars) {
     return put_text(event, agora_text_of(chars));
 }
 
-static void end_with(struct log_event *event, char end) {
-    event->text[event->length++] = end;
+static void put_byte(struct log_event *event, char byte) {
+    event->text[event->length++] = byte;
 }
 
 /* As much as there is room for, as a JSON string that shows no control character to a terminal. */
@@ -146,7 +146,7 @@ static bool put_string(struct log_event *event, struct agora_text text) {
         length += length == 0;
         text = (struct agora_text){text.data + length, text.length - length};
     }
-    end_with(event, '"');
+    put_byte(event, '"');
     return true;
 }
 
@@ -191,48 +191,39 @@ void log_list(struct log_event *event, const char *name, enum log_kind kind,
     if (!fits)
         event->length = before;
     else if (is_json)
-        end_with(event, ']');
+        put_byte(event, ']');
 }
 
-static void begin_text(struct log_event *event, enum log_level level, const struct tm *utc,
-                       const char *format, va_list arguments) {
-    const size_t size = sizeof event->text - END_LENGTH;
-    char *const text = event->text;
-    size_t length = strftime(text, size, "%Y-%m-%dT%H:%M:%SZ ", utc);
-    length += (size_t)snprintf(text + length, size - length, "%s: ", log_levels[level]);
-    int written = vsnprintf(text + length, size - length, format, arguments);
-    if (written > 0)
-        length += (size_t)written < size - length ? (size_t)written : size - length - 1;
-    for (size_t i = 0; i < length; i++)
-        if (iscntrl((unsigned char)text[i]))
-            text[i] = '?';
-    event->length = length;
+/* As much as there is room for, as it is but for control characters. */
+static void put_plain(struct log_event *event, const char *text) {
+    for (; *text && room(event) > 0; text++)
+        put_byte(event, iscntrl((unsigned char)*text) ? '?' : *text);
 }
 
-static void begin_json(struct log_event *event, enum log_level level, const struct tm *utc,
-                       long milliseconds, const char *format, va_list arguments) {
-    const size_t size = sizeof event->text;
-    char message[LOG_LINE_MAX];
-    size_t length = strftime(event->text, size, "{\"time\":\"%Y-%m-%dT%H:%M:%S", utc);
-    length += (size_t)snprintf(event->text + length, size - length,
-                               ".%03ldZ\",\"level\":\"%s\",\"message\":", milliseconds,
-                               log_levels[level]);
-    event->length = length;
-    int written = vsnprintf(message, sizeof message, format, arguments);
-    put_string(event, agora_text_of(written < 0 ? "" : message));
-}
-
-static void make(struct log_event *event, enum log_level level, const char *format,
-                 va_list arguments) {
+__attribute__((format(printf, 3, 0))) static void
+make(struct log_event *event, enum log_level level, const char *format, va_list arguments) {
     struct timespec now;
     struct tm utc;
+    char seconds[32];
+    char message[LOG_LINE_MAX];
+    if (vsnprintf(message, sizeof message, format, arguments) < 0)
+        message[0] = '\0';
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
+    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
+
     event->format = format_in_force;
-    if (event->format == LOG_JSON)
-        begin_json(event, level, &utc, now.tv_nsec / 1000000, format, arguments);
-    else
-        begin_text(event, level, &utc, format, arguments);
+    if (event->format == LOG_JSON) {
+        event->length =
+            (size_t)snprintf(event->text, sizeof event->text,
+                             "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":", seconds,
+                             now.tv_nsec / 1000000, log_levels[level]);
+        put_string(event, agora_text_of(message));
+    } else {
+        event->length = (size_t)snprintf(event->text, sizeof event->text, "%sZ %s: ", seconds,
+                                         log_levels[level]);
+        put_plain(event, message);
+    }
 }
 
 void log_begin(struct log_event *event, enum log_level level, const char *format, ...) {
@@ -247,8 +238,8 @@ void log_begin(struct log_event *event, enum log_level level, const char *format
 
 static void end_line(struct log_event *event) {
     if (event->format == LOG_JSON)
-        end_with(event, '}');
-    end_with(event, '\n');
+        put_byte(event, '}');
+    put_byte(event, '\n');
 }
 
 /* Of the level that it is, whatever is logged: what was lost was. */

@@ -608,7 +608,7 @@ describe('log', () => {
 
     it('tells every request at LOG_LEVEL=debug', () => withLog({ LOG_LEVEL: 'debug' }, async (service) => {
         await request(service, '/rtm/alice');
-        await waitFor('the request in the log', () => /Z debug: 200 GET \/rtm\/alice$/m.test(service.responderLog()));
+        await waitFor('the request in the log', () => /Z debug: 200 GET \/rtm\/alice request_id="[!-~]+"$/m.test(service.responderLog()));
     }));
 
     it('LOG_FORMAT=json: one object a line, from the first to the last', async () => {
@@ -623,10 +623,11 @@ describe('log', () => {
                 () => logObjects(service.responderLog()).length >= 2 + 1 + attacks.length && service.responderLog());
             const objects = logObjects(log);
             assert.ok(objects.some(({ level, message }) => level === 'info' && /listens on/.test(message)));
-            const { time, duration, ...rest } = objects.find(({ path: at }) => at === '/rtm/alice');
+            const { time, duration, request_id: id, ...rest } = objects.find(({ path: at }) => at === '/rtm/alice');
             assert.deepEqual(rest, { level: 'debug', message: '200 GET /rtm/alice', method: 'GET', route: '/rtm/:rtmuid',
                 path: '/rtm/alice', status: 200 });
             assert.equal(typeof duration, 'number');
+            assert.match(id, /^[!-~]+$/);
             assert.ok(!objects.some(({ message }) => message === 'forged'));
             assert.ok(!log.toLowerCase().includes(CERTIFICATE.toLowerCase()));
         } finally {
