@@ -51,6 +51,7 @@ const apacheRules = {
 </Location>`,
     addUser: htpasswd('/etc/apache2/tokens.htpasswd'),
 };
+const lighttpd = { ids: 'client' };
 const lighttpdRules = {
     server: 'lighttpd', below: '^include ',
     channel: '$HTTP["url"] !~ "^/rtc/lecture/" {\n    url.access-deny = ("")\n}',
@@ -65,7 +66,8 @@ auth.require = ( "/" => ( "method" => "basic", "realm" => "Tokens", "require" =>
 // page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
 // before. user: who types the commands, if it is not root. service: the systemd service is behind it, whose
 // end and restart hosts.test.mjs tries. policy: the row of the table in conf/access/README.md; that of the service
-// if left out. login: how the web server is made to check passwords, if its page shows that.
+// if left out. counts: false where there are no metrics to protect. ids: 'client' where a request has the id that the client
+// gave it. login: how the web server is made to check passwords, if its page shows that.
 const hosts = {
     'nginx-unix': {
         service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-unix.conf' },
@@ -92,11 +94,11 @@ const hosts = {
         deviations: [[/^[^?]*%(00|(?![\da-f]{2}))/i, 400]],
     },
     'lighttpd-fastcgi': {
-        service: true, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/fastcgi.conf' },
+        service: true, ...lighttpd, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/fastcgi.conf' },
         page: 'lighttpd', section: 'FastCGI',
     },
     'lighttpd-cgi': {
-        rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/cgi.conf' },
+        ...lighttpd, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/cgi.conf' },
         page: 'lighttpd', section: 'Plain CGI', policy: 'fcgiwrap, lighttpd by plain CGI',
     },
     caddy: {
@@ -139,7 +141,7 @@ http-request set-var(txn.user) http_auth_user`,
     },
     'shared-hosting': {
         ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice', policy: 'shared hosting, for the user alice',
-        prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
+        prepare: 'tests/e2e/shared-host suexec', keptFor: 100, counts: false, ids: 'client',
         // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
         rules: {
