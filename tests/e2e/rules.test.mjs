@@ -140,8 +140,9 @@ const OPEN = ['rtc', ALLOWED, 'publisher', 'uid', '42'];
 // What only the endpoint of /metrics answers.
 // TO BE TIGHTENED when there is that endpoint: nothing but /^# TYPE agora_token_/m and the 405, as METRICS is on.
 const METRICS = /^# TYPE agora_token_|no endpoint at '\/\/?metrics\/?'|^\{.*"method '.*' is not allowed here/m;
-// Where the machine is asked from when it is not by loopback.
+// Where the machine is asked from when it is not by loopback: the network that the pages let in, and another.
 const STRANGER = '192.0.2.20';
+const OUTSIDER = '198.51.100.20';
 
 // The answer, of which `check` judges, to each notation that is not as it should be.
 async function wrong(service, targets, options, check) {
@@ -158,23 +159,26 @@ async function wrong(service, targets, options, check) {
     return found;
 }
 
-// Puts one of the rules into the web server's configuration as the page says, and starts it anew: after a
+// Changes the web server's configuration by `command` as the page says, which shows `text`, and starts it anew: after a
 // reload, processes without the rule would still answer for a while. (lighttpd may not listen at once.)
-async function apply(service, text, isApplied) {
+async function change(service, text, command, isApplied) {
     const readme = fs.readFileSync(path.join(repository, 'conf', page, 'README.md'), 'utf8');
     assert.ok(readme.includes(text.replaceAll(/^/gm, '    ')), `conf/${page}/README.md shows ${text}`);
-    const { file, below, server } = rules;
-    await service.machine.run(
-        `cat >/run/rule && sed -Ei '\\%${below}%r /run/rule' ${file} && systemctl restart ${server}`,
+    await service.machine.run(`${command} && systemctl restart ${rules.server}`,
         { input: `${text.replaceAll('^/', `^${prefix}/`)}\n` });
     await waitFor('the rule to be applied', () => isApplied().catch(() => false));
 }
+
+const apply = (service, text, isApplied) => change(
+    service, text, `cat >/run/rule && sed -Ei '\\%${rules.below}%r /run/rule' ${rules.file}`, isApplied);
 
 describe(`the rules of ${GATEWAY}`, () => {
     let service;
     before(async () => {
         service = await startService({ settings: { METRICS: 'on' } });
-        execFileSync('ip', ['address', 'add', `${STRANGER}/32`, 'dev', 'lo']);
+        for (const address of [STRANGER, OUTSIDER]) {
+            execFileSync('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
+        }
     });
     after(() => service?.stop());
 
@@ -203,6 +207,13 @@ describe(`the rules of ${GATEWAY}`, () => {
                 (segments) => [...same(segments), ...disguised(segments), ...mixed(segments)]);
             assert.deepEqual(await wrong(service, around, { from: STRANGER }, (answer) => !METRICS.test(answer)), []);
             assert.ok(readTokens(await ask(service, join(OPEN), { from: STRANGER })).length, 'tokens are for all');
+        });
+
+        it('with the command that the page shows they are for a network as well, and for no other', async () => {
+            await change(service, rules.network, rules.network,
+                async () => METRICS.test(await ask(service, metrics[0], { from: STRANGER })));
+            assert.match(await ask(service, metrics[0], { from: OUTSIDER }), / 403 /);
+            assert.match(await ask(service, metrics[0]), METRICS);
         });
     }
 
