@@ -211,6 +211,30 @@ for (const [name, configure] of Object.entries(balancers)) {
             });
         }
 
+        // TO BE TIGHTENED when there are metrics: that each machine answers with its own.
+        it('lets in for metrics whoever asks from the balancer itself, for those of each machine', () => {
+            for (const machine of name === 'nginx' ? RESPONDERS : RESPONDERS.map((_, index) => `responder${index + 1}`)) {
+                assert.match(network.run('balancer', 'curl', '-sS', `http://127.0.0.1/metrics/${machine}`).toString(),
+                    /^# TYPE agora_token_|no endpoint at '\/metrics'/m);
+                for (const target of [`/metrics/${machine}`, `/%6detrics/${machine}`, `//metrics/${machine}`]) {
+                    assert.ok([403, 404].includes(ask(target).status), target);
+                }
+                assertError(ask(`/metrics/${machine}`), 403);
+            }
+            for (const target of ['/metrics', '/metrics/', '//metrics', '/%6Detrics?x', '/%2Fmetrics%2F']) {
+                assertError(ask(target), 403);
+                assert.match(network.run('balancer', 'curl', '-sS', '--path-as-is', `http://127.0.0.1${target}`).toString(),
+                    /^\{"status":403,/, 'of which machine it would be, is not known');
+            }
+        });
+
+        it('has an id of its own for a request', () => {
+            const ids = [[], ['-H', 'X-Request-Id: chosen-by-client']].map(
+                (options) => ask('/ping', ...options).headers['x-request-id']);
+            ids.forEach((id) => assert.match(id, /^[\da-f-]{32,36}$/));
+            assert.notEqual(ids[0], ids[1]);
+        });
+
         // The most that is allowed, with a length and without.
         for (const [title, size, ...options] of [
             ['64 KiB', 65536],

@@ -29,11 +29,12 @@ const SECRETS = { APP_ID, APP_CERTIFICATE: CERTIFICATE };
 // - prefix, if there is one, stands before every path;
 // - deviations are [regular expression, status]: paths that this web server refuses by itself;
 // - chunked is the largest body in chunks that it passes on;
+// - ids is 'client' where a request has the id that the client gave it, and not one of the web server's;
 // - closing lists the statuses after which it closes the connection, keptFor is the number of requests.
 const gateways = { ...processes, ...hosts, ...containers };
 assert.ok(gateways[GATEWAY], `GATEWAY is one of ${Object.keys(gateways).join(', ')}`);
 const {
-    prefix = '', deviations = [], chunked = 64 * 1024, closing = [], keptFor = Infinity,
+    prefix = '', deviations = [], chunked = 64 * 1024, closing = [], keptFor = Infinity, ids = 'own',
 } = gateways[GATEWAY];
 
 // The status with which the web server refuses this path by itself, with a page of its own, before it
@@ -41,6 +42,8 @@ const {
 export const deviation = (target) => deviations.find(([paths]) => paths.test(target))?.[1];
 
 export const LARGEST_CHUNKED = chunked;
+
+export const IDS = ids;
 
 // Whether the web server closes the connection after an answer of this status.
 export const closesAfter = (status) => closing.includes(status);

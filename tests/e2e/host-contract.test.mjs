@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import {
-    GATEWAY, LARGEST_CHUNKED, MESSAGES, PUBLISHER, SUBSCRIBER,
+    GATEWAY, IDS, LARGEST_CHUNKED, MESSAGES, PUBLISHER, SUBSCRIBER,
     assertError, assertJson, assertNoCache, assertOwnPage, assertTells, assertTokens,
     chatUser, closesAfter, connectionsFor, deviation, post, rawExchange, request, rtc, rtm, startService,
 } from './harness.mjs';
@@ -15,6 +15,20 @@ const ORIGIN = 'https://app.example';
 const LIMIT = 64 * 1024;
 const RTM_BODY = '{"tokenType":"rtm","uid":"alice"}';
 const ALICE = { token: [rtm('alice')] };
+
+// TO BE TIGHTENED when the service has them: what it answers at these addresses, instead of that it has none there.
+const noEndpoint = (target) => (answer) => assertTells(assertError(answer, 404), `no endpoint at '${target}'`);
+const ROOT = (answer) => {
+    if (answer.status === 404) {
+        return noEndpoint('/')(answer);
+    }
+    assert.equal(answer.status, 200, answer.body);
+    assert.match(answer.headers['content-type'], /^text\/html/);
+    assert.match(answer.headers['content-security-policy'], /default-src 'none'/);
+    assert.match(answer.body, /^<!doctype html>[^]*<\/html>\s*$/i);
+};
+const OPENAPI = (answer) => (answer.status === 404
+    ? noEndpoint('/openapi.json')(answer) : assert.match(JSON.parse(answer.body).openapi, /^3\.1\./));
 
 describe(`the contract over ${GATEWAY}`, () => {
     let service;
@@ -92,7 +106,7 @@ describe(`the contract over ${GATEWAY}`, () => {
 
     // [path, status, what the text must tell …]
     for (const [target, status, ...tells] of [
-        ['/', 404], ['/nope', 404], ['/PING', 404], ['/.env', 404], ['/favicon.ico', 404],
+        ['/nope', 404], ['/PING', 404], ['/.env', 404], ['/favicon.ico', 404],
         ['/rtc/lecture/publisher/uid/', 404], ['/rtc/lecture/publisher/uid/42//', 404],
         ['/rtc//publisher/uid/42/', 400], ['/rtc/lecture/publisher//42/', 400], ['/rtm//', 400],
         ['/rte/lecture/publisher/uid///', 400],
@@ -129,6 +143,30 @@ describe(`the contract over ${GATEWAY}`, () => {
         const salts = answers.map((answer, index) => assertTokens(
             answer, { rtmToken: [rtm(users[index])] }, 3600)[0].salt);
         assert.equal(new Set(salts).size, users.length);
+    });
+
+    // ------------------------------------------------------------ what is no token
+
+    for (const [target, check] of [
+        ['/', ROOT], ['/?x', ROOT], ['/openapi.json', OPENAPI],
+        ['/livez', (answer) => assert.deepEqual(assertJson(answer, 200), { status: 'live' })],
+        ['/readyz', (answer) => assert.equal(assertJson(answer, 200).status, 'ready')],
+    ]) {
+        getting("is the service's own", target, check);
+    }
+
+    it('a request has an id, which its answer names', async () => {
+        const idOf = async (headers) => (await ask('/ping', { headers })).headers['x-request-id'];
+        const [first, second, chosen] = [await idOf(), await idOf(), await idOf({ 'X-Request-Id': 'chosen-by-client' })];
+        if (IDS === 'client') {
+            assert.deepEqual([first, second, chosen], [undefined, undefined, 'chosen-by-client']);
+            return;
+        }
+        for (const id of [first, second, chosen]) {
+            assert.match(id, /^[\w@-]{20,40}$/);
+        }
+        assert.equal(new Set([first, second, chosen]).size, 3);
+        assert.notEqual(chosen, 'chosen-by-client');
     });
 
     // ------------------------------------------------------------ methods

@@ -1,8 +1,10 @@
 // The rules that each page shows: which paths a web server lets through, as it refuses all others, and under
 // which name. What the server takes for one path and the service for another would be a way around it, so that every way to a
-// token is tried in many notations. Runs over the host that GATEWAY names.
+// token is tried in many notations; so is /metrics, which the configurations keep for this machine. Runs over the
+// host that GATEWAY names.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -11,7 +13,7 @@ import judge from 'agora-token/src/AccessToken2.js';
 import { gateways } from './gateways/host.mjs';
 import { GATEWAY, assertError, repository, request, startService, waitFor } from './harness.mjs';
 
-const { page, prefix = '', rules } = gateways[GATEWAY];
+const { page, prefix = '', counts = true, rules } = gateways[GATEWAY];
 
 // What the pages' rules let through, and what they have to refuse.
 const ALLOWED = 'lecture';
@@ -28,9 +30,9 @@ const isAllowed = ({ services }) => services.length > 0 && services.every(
     (service) => service instanceof judge.ServiceRtc && String(service.__channel_name) === ALLOWED);
 
 // Sent as it stands, without anything that could normalise it before. The answer ends with the connection.
-function ask(service, target, { body, host = 'localhost' } = {}) {
+function ask(service, target, { body, host = 'localhost', from } = {}) {
     return new Promise((resolve, reject) => {
-        const socket = net.connect({ host: '127.0.0.1', port: service.port });
+        const socket = net.connect({ host: '127.0.0.1', port: service.port, localAddress: from });
         let answer = '';
         socket.setEncoding('latin1').on('data', (data) => {
             answer += data;
@@ -135,22 +137,48 @@ const WAYS = [
 ];
 const OPEN = ['rtc', ALLOWED, 'publisher', 'uid', '42'];
 
-// Puts one of the rules into the web server's configuration as the page says, and starts it anew: after a
+// What only the endpoint of /metrics answers.
+// TO BE TIGHTENED when there is that endpoint: nothing but /^# TYPE agora_token_/m and the 405, as METRICS is on.
+const METRICS = /^# TYPE agora_token_|no endpoint at '\/\/?metrics\/?'|^\{.*"method '.*' is not allowed here/m;
+// Where the machine is asked from when it is not by loopback: the network that the pages let in, and another.
+const STRANGER = '192.0.2.20';
+const OUTSIDER = '198.51.100.20';
+
+// The answer, of which `check` judges, to each notation that is not as it should be.
+async function wrong(service, targets, options, check) {
+    const found = [];
+    const left = [...new Set(targets)];
+    await Promise.all(Array.from({ length: 4 }, async () => {
+        for (let target = left.pop(); target !== undefined; target = left.pop()) {
+            const answer = await ask(service, target, options);
+            if (!check(answer)) {
+                found.push(`${target}: ${answer}`);
+            }
+        }
+    }));
+    return found;
+}
+
+// Changes the web server's configuration by `command` as the page says, which shows `text`, and starts it anew: after a
 // reload, processes without the rule would still answer for a while. (lighttpd may not listen at once.)
-async function apply(service, text, isApplied) {
+async function change(service, text, command, isApplied) {
     const readme = fs.readFileSync(path.join(repository, 'conf', page, 'README.md'), 'utf8');
     assert.ok(readme.includes(text.replaceAll(/^/gm, '    ')), `conf/${page}/README.md shows ${text}`);
-    const { file, below, server } = rules;
-    await service.machine.run(
-        `cat >/run/rule && sed -Ei '\\%${below}%r /run/rule' ${file} && systemctl restart ${server}`,
+    await service.machine.run(`${command} && systemctl restart ${rules.server}`,
         { input: `${text.replaceAll('^/', `^${prefix}/`)}\n` });
     await waitFor('the rule to be applied', () => isApplied().catch(() => false));
 }
 
+const apply = (service, text, isApplied) => change(
+    service, text, `cat >/run/rule && sed -Ei '\\%${rules.below}%r /run/rule' ${rules.file}`, isApplied);
+
 describe(`the rules of ${GATEWAY}`, () => {
     let service;
     before(async () => {
-        service = await startService();
+        service = await startService({ settings: { METRICS: 'on' } });
+        for (const address of [STRANGER, OUTSIDER]) {
+            execFileSync('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
+        }
     });
     after(() => service?.stop());
 
@@ -161,6 +189,33 @@ describe(`the rules of ${GATEWAY}`, () => {
             }
         }
     });
+
+    if (counts) {
+        const metrics = [...same(['metrics']), ...same(['', 'metrics']), `${prefix}/%2Fmetrics`, `${prefix}/metrics%2F`];
+
+        it('metrics are for who asks from this machine', async () => {
+            assert.deepEqual(await wrong(service, metrics, {}, (answer) => METRICS.test(answer)), []);
+        });
+
+        it('there are none for who asks from elsewhere, however the path is written', async () => {
+            const forged = ['X-Forwarded-For: 127.0.0.1', 'Forwarded: for=127.0.0.1', 'X-Real-IP: 127.0.0.1'];
+            for (const options of [{}, { body: '{}' }, { host: ['localhost', ...forged].join('\r\n') }]) {
+                assert.deepEqual(await wrong(service, metrics, { from: STRANGER, ...options }, (answer) => (
+                    / 403 /.test(answer) && answer.includes('"The web server does not allow this request."'))), []);
+            }
+            const around = [['metrics'], ['', 'metrics']].flatMap(
+                (segments) => [...same(segments), ...disguised(segments), ...mixed(segments)]);
+            assert.deepEqual(await wrong(service, around, { from: STRANGER }, (answer) => !METRICS.test(answer)), []);
+            assert.ok(readTokens(await ask(service, join(OPEN), { from: STRANGER })).length, 'tokens are for all');
+        });
+
+        it('with the command that the page shows they are for a network as well, and for no other', async () => {
+            await change(service, rules.network, rules.network,
+                async () => METRICS.test(await ask(service, metrics[0], { from: STRANGER })));
+            assert.match(await ask(service, metrics[0], { from: OUTSIDER }), / 403 /);
+            assert.match(await ask(service, metrics[0]), METRICS);
+        });
+    }
 
     it('with the rule that the page shows there is none but for the channel that it names', async () => {
         const plain = join(WAYS[0][0]);

@@ -14,9 +14,10 @@ const apache = { closing: [400, 413, 500, 503] };
 
 // What the pages say about rules of one's own, and conf/access about logins. `channel` opens the paths of one channel and refuses all others,
 // `name` refuses all names of the host but one, `login` lets users with a password in, such as the one of `addUser`, whose name is 42 and whose password `right`. They go into `file`, behind the line `below`, of the web server
-// that systemd knows by the name `server`.
+// that systemd knows by the name `server`. `network` is the command that lets another network ask for metrics.
 const htpasswd = (file) => `echo "42:$(openssl passwd -apr1 right)" >${file}`;
 const nginxRules = {
+    network: "echo 'allow 192.0.2.0/24;' >>/etc/nginx/agora-token/metrics.allow",
     server: 'nginx', below: 'include .*agora-token/responder.conf',
     channel: 'location ~ ^/(?!rtc/lecture/) {\n    deny all;\n}',
     name: 'if ($host != tokens.example.com) {\n    return 444;\n}',
@@ -40,6 +41,7 @@ location = /.login {
 }
 fastcgi_param LOGIN_USER $login_user;`;
 const apacheRules = {
+    network: "sed -i 's|Require ip 127.0.0.1 ::1|& 192.0.2.0/24|' /etc/apache2/agora-token/*.conf",
     server: 'apache2', below: 'Include .*agora-token/(common|prefix).conf',
     channel: '<LocationMatch "^/(?!rtc/lecture/)">\n    Require all denied\n</LocationMatch>',
     name: '<If "%{HTTP_HOST} != \'tokens.example.com\'">\n    Require all denied\n</If>',
@@ -51,7 +53,9 @@ const apacheRules = {
 </Location>`,
     addUser: htpasswd('/etc/apache2/tokens.htpasswd'),
 };
+const lighttpd = { ids: 'client' };
 const lighttpdRules = {
+    network: `sed -i '/"::1" { }/a else $HTTP["remoteip"] == "192.0.2.0/24" { }' /etc/lighttpd/agora-token/agora-token.conf`,
     server: 'lighttpd', below: '^include ',
     channel: '$HTTP["url"] !~ "^/rtc/lecture/" {\n    url.access-deny = ("")\n}',
     name: '$HTTP["host"] != "tokens.example.com" {\n    url.access-deny = ("")\n}',
@@ -65,7 +69,8 @@ auth.require = ( "/" => ( "method" => "basic", "realm" => "Tokens", "require" =>
 // page: the folder in conf. section: the heading of the section. prepare: what somebody else has done
 // before. user: who types the commands, if it is not root. service: the systemd service is behind it, whose
 // end and restart hosts.test.mjs tries. policy: the row of the table in conf/access/README.md; that of the service
-// if left out. login: how the web server is made to check passwords, if its page shows that.
+// if left out. counts: false where there are no metrics to protect. ids: 'client' where a request has the id that the client
+// gave it. login: how the web server is made to check passwords, if its page shows that.
 const hosts = {
     'nginx-unix': {
         service: true, rules: { ...nginxRules, file: '/etc/nginx/agora-token/site-unix.conf' },
@@ -92,16 +97,17 @@ const hosts = {
         deviations: [[/^[^?]*%(00|(?![\da-f]{2}))/i, 400]],
     },
     'lighttpd-fastcgi': {
-        service: true, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/fastcgi.conf' },
+        service: true, ...lighttpd, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/fastcgi.conf' },
         page: 'lighttpd', section: 'FastCGI',
     },
     'lighttpd-cgi': {
-        rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/cgi.conf' },
+        ...lighttpd, rules: { ...lighttpdRules, file: '/etc/lighttpd/agora-token/cgi.conf' },
         page: 'lighttpd', section: 'Plain CGI', policy: 'fcgiwrap, lighttpd by plain CGI',
     },
     caddy: {
         service: true, page: 'caddy', section: 'Caddy', deviations: [[/^[^?]*%(?![\da-f]{2})/i, 400]],
         rules: {
+            network: "sed -i 's|remote_ip 127.0.0.1 ::1|& 192.0.2.0/24|' /etc/caddy/Caddyfile",
             channel: '@other not path_regexp ^/rtc/lecture/\nerror @other 403',
             login: 'basicauth {\n    import /etc/caddy/tokens.users\n}',
             addUser: 'echo "42 $(caddy hash-password --plaintext right)" >/etc/caddy/tokens.users',
@@ -111,6 +117,7 @@ const hosts = {
     haproxy: {
         service: true, page: 'haproxy', section: 'HAProxy', chunked: 60 * 1024,
         rules: {
+            network: "sed -i 's|src 127.0.0.1 ::1|& 192.0.2.0/24|' /etc/haproxy/haproxy.cfg",
             channel: 'http-request deny unless { path,url_dec -m beg /rtc/lecture/ }',
             name: 'http-request deny unless { hdr(host),host_only -i tokens.example.com }',
             login: `http-request auth realm Tokens unless { http_auth(users) }
@@ -139,7 +146,7 @@ http-request set-var(txn.user) http_auth_user`,
     },
     'shared-hosting': {
         ...apache, page: 'shared-hosting', section: 'Five steps', user: 'alice', policy: 'shared hosting, for the user alice',
-        prepare: 'tests/e2e/shared-host suexec', keptFor: 100,
+        prepare: 'tests/e2e/shared-host suexec', keptFor: 100, counts: false, ids: 'client',
         // By itself Apache takes no encoded slash and no %00 for a path, and says so in HTML.
         deviations: [[/^[^?]*%(2f|00)/i, 404], [/^[^?]*%(?![\da-f]{2})/i, 400]],
         rules: {
