@@ -1,6 +1,7 @@
 #include "api/answer.h"
 
 #include "api/authorization.h"
+#include "metrics/metrics.h"
 
 /* Holds a token of the longest channel and users that the endpoints of agora-token-service allow. A
  * longer one is minted again, into a larger buffer. */

@@ -9,7 +9,8 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "log.h"
-#include "metrics/metrics.h"
+
+struct counters;
 
 /* What an endpoint may use. One per thread, as the minter is. */
 struct api {

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "http/cors.h"
+#include "metrics/metrics.h"
 #include "text.h"
 #include "json/names.h"
 

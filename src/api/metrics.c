@@ -136,7 +136,7 @@ static void put_failures(struct buffer *out, const struct monitor *monitor,
                "Requests that access control turned away. Caller \"\": it is not known whose they "
                "are.");
     for (size_t i = 0; (caller = monitor_caller(monitor, i)); i++)
-        for (size_t failure = 0; failure < FAILURES; failure++)
+        for (size_t failure = 0; failure < COUNTED_FAILURES; failure++)
             if (counts->failures[i][failure] > 0) {
                 buffer_printf(out, "%s{caller=", name);
                 put_quoted(out, caller);

@@ -5,6 +5,7 @@
 #include "api/authorization.h"
 #include "api/routes.h"
 #include "http/cors.h"
+#include "metrics/metrics.h"
 #include "text.h"
 
 const struct route routes[] = {

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "metrics/metrics.h"
 #include "text.h"
 
 void gateway_start(void) {

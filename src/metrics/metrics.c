@@ -113,8 +113,10 @@ void count_request(struct counters *counters, size_t route, struct agora_text me
 }
 
 void count_minted(struct counters *counters, const struct agora_service *services, size_t count) {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        assert(services[i].type < COUNTED_SERVICES);
         add(&counters->counts.minted[services[i].type], 1);
+    }
 }
 
 void count_failure(struct counters *counters, const struct caller *caller, size_t failure) {

@@ -15,7 +15,7 @@
 #include "http/response.h"
 
 /* Why somebody did not get what they asked for: an enum credential_verdict, or one of these. */
-enum { FAILURE_NOT_ALLOWED = CREDENTIAL_VERDICTS, FAILURE_RATE, FAILURES };
+enum { FAILURE_NOT_ALLOWED = CREDENTIAL_VERDICTS, FAILURE_RATE, COUNTED_FAILURES };
 const char *failure_name(size_t failure);
 
 enum {
@@ -42,7 +42,7 @@ struct counts {
     uint64_t durations[COUNTED_ROUTES][COUNTED_BUCKETS];
     uint64_t nanoseconds[COUNTED_ROUTES];
     uint64_t minted[COUNTED_SERVICES];
-    uint64_t failures[COUNTED_CALLERS][FAILURES];
+    uint64_t failures[COUNTED_CALLERS][COUNTED_FAILURES];
 };
 
 enum { CACHE_LINE = 64 };

@@ -92,7 +92,7 @@ static uint64_t failures_of(const struct monitor *monitor, const char *name) {
     monitor_sum(monitor, &total);
     for (size_t i = 0; (caller = monitor_caller(monitor, i)); i++)
         if (strcmp(caller, name) == 0)
-            sum += sum_of(total.failures[i], FAILURES);
+            sum += sum_of(total.failures[i], COUNTED_FAILURES);
     return sum;
 }
 
@@ -216,7 +216,7 @@ static void test_none(void **state) {
 /* A label is all that tells one reason from another. */
 static void test_reasons(void **state) {
     (void)state;
-    for (size_t i = 0; i < FAILURES; i++) {
+    for (size_t i = 0; i < COUNTED_FAILURES; i++) {
         assert_non_null(failure_name(i));
         assert_true(strspn(failure_name(i), "abcdefghijklmnopqrstuvwxyz_") ==
                     strlen(failure_name(i)));
