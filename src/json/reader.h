@@ -21,7 +21,7 @@ enum json_flags {
 
 enum {
     JSON_DEPTH_MAX = 32,        /* arrays and objects in one another */
-    JSON_VALUES_MAX = 20000,    /* values and names, without JSON_ALLOW_MANY */
+    JSON_VALUES_MAX = 16000,    /* values and names, without JSON_ALLOW_MANY */
     JSON_CONTAINER_VALUES = 10, /* an empty object takes ten times the memory of a number */
 };
 
