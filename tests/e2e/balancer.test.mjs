@@ -79,7 +79,7 @@ for (const [name, configure] of Object.entries(balancers)) {
             const known = readLog().length;
             const child = network.launch(`responder${index}`, RESPONDER,
                 ['--listen', `${RESPONDERS[index]}:${LISTEN_PORT}`], {
-                    env: cleanEnvironment({ APP_ID, APP_CERTIFICATE: CERTIFICATES[index] }),
+                    env: cleanEnvironment({ APP_ID, APP_CERTIFICATE: CERTIFICATES[index], METRICS: 'on' }),
                     logFile: file,
                 });
             children[index] = child;
@@ -211,20 +211,28 @@ for (const [name, configure] of Object.entries(balancers)) {
             });
         }
 
-        // TO BE TIGHTENED when there are metrics: that each machine answers with its own.
-        it('lets in for metrics whoever asks from the balancer itself, for those of each machine', () => {
-            for (const machine of name === 'nginx' ? RESPONDERS : RESPONDERS.map((_, index) => `responder${index + 1}`)) {
-                assert.match(network.run('balancer', 'curl', '-sS', `http://127.0.0.1/metrics/${machine}`).toString(),
-                    /^# TYPE agora_token_|no endpoint at '\/metrics'/m);
-                for (const target of [`/metrics/${machine}`, `/%6detrics/${machine}`, `//metrics/${machine}`]) {
-                    assert.ok([403, 404].includes(ask(target).status), target);
+        it('has the metrics of each machine for whoever asks from the balancer itself', () => {
+            const local = (target) => network.run('balancer', 'curl', '-sS', '--path-as-is',
+                `http://127.0.0.1${target}`).toString();
+            const targets = RESPONDERS.map(
+                (address, index) => `/metrics/${name === 'nginx' ? address : `responder${index + 1}`}`);
+            // Each counts how often it has been asked: nobody has asked before.
+            targets.forEach((target, index) => {
+                for (let times = 0; times < index + 2; times++) {
+                    assert.match(local(target), /^agora_token_access_open 1$/m, target);
                 }
-                assertError(ask(`/metrics/${machine}`), 403);
-            }
+            });
+            targets.forEach((target, index) => {
+                assert.match(local(target), RegExp(
+                    `^agora_token_requests_total\\{route="/metrics",method="GET",code="200"\\} ${index + 2}$`, 'm'), target);
+                assertError(ask(target), 403);
+                for (const other of [target.replace('m', '%6d'), `/${target}`, `${target}/`, `${target}%2F`]) {
+                    assert.ok([403, 404].includes(ask(other).status), other);
+                }
+            });
             for (const target of ['/metrics', '/metrics/', '//metrics', '/%6Detrics?x', '/%2Fmetrics%2F']) {
                 assertError(ask(target), 403);
-                assert.match(network.run('balancer', 'curl', '-sS', '--path-as-is', `http://127.0.0.1${target}`).toString(),
-                    /^\{"status":403,/, 'of which machine it would be, is not known');
+                assert.match(local(target), /^\{"status":403,/, 'of which machine it would be, is not known');
             }
         });
 

@@ -16,19 +16,15 @@ const LIMIT = 64 * 1024;
 const RTM_BODY = '{"tokenType":"rtm","uid":"alice"}';
 const ALICE = { token: [rtm('alice')] };
 
-// TO BE TIGHTENED when the service has them: what it answers at these addresses, instead of that it has none there.
-const noEndpoint = (target) => (answer) => assertTells(assertError(answer, 404), `no endpoint at '${target}'`);
+// What is no token. The page's policy lets in nothing but what it holds.
 const ROOT = (answer) => {
-    if (answer.status === 404) {
-        return noEndpoint('/')(answer);
-    }
     assert.equal(answer.status, 200, answer.body);
-    assert.match(answer.headers['content-type'], /^text\/html/);
-    assert.match(answer.headers['content-security-policy'], /default-src 'none'/);
+    assert.match(answer.headers['content-type'], /^text\/html; charset=utf-8$/);
+    assert.match(answer.headers['content-security-policy'], /^default-src 'none'; style-src 'sha256-/);
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
     assert.match(answer.body, /^<!doctype html>[^]*<\/html>\s*$/i);
 };
-const OPENAPI = (answer) => (answer.status === 404
-    ? noEndpoint('/openapi.json')(answer) : assert.match(JSON.parse(answer.body).openapi, /^3\.1\./));
+const OPENAPI = (answer) => assert.equal(assertJson(answer, 200).openapi, '3.1.0');
 
 describe(`the contract over ${GATEWAY}`, () => {
     let service;
@@ -131,8 +127,13 @@ describe(`the contract over ${GATEWAY}`, () => {
         for (const dots of ['.', '..', '%2e', '%2E%2e', '.%2e', '..%2Fx', '.%2F..']) {
             for (const target of [`/rtc/${dots}/publisher/uid/42`, `/rtc/lecture/${dots}/uid/42`, `/rtm/${dots}`]) {
                 const answer = await ask(target);
-                assert.ok([400, 404].includes(answer.status), `${target}: ${answer.status}`);
-                assert.doesNotMatch(answer.body, /"007/);
+                // The page, where the web server has taken the path for the root.
+                if (answer.status === 200) {
+                    ROOT(answer);
+                } else {
+                    assert.ok([400, 404].includes(answer.status), `${target}: ${answer.status}`);
+                }
+                assert.doesNotMatch(answer.body, /Token":"007/);
             }
         }
     });

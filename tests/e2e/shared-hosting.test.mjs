@@ -10,6 +10,7 @@ import { bootMachine } from './machine.mjs';
 const HOME = '/var/www/alice';
 const ERROR_LOG = '/var/log/apache2/error.log';
 const TOKEN = /^\{"rtmToken":"007/;
+const PAGE = /^<!doctype html>[^]*<\/html>\s*200$/;
 
 // A customer who has done what the page tells, at a hoster with suEXEC or without.
 async function customer(suexec) {
@@ -46,6 +47,12 @@ describe('shared hosting', () => {
         assert.equal(await alice.run(`stat -c '%U %a' ${HOME}/agora-token.env`), 'alice 600\n');
     });
 
+    it('the page is at the root, even where another index lies', async () => {
+        await alice.as("echo 'the index' >~/public_html/index.html");
+        assert.match(await alice.get('/'), PAGE);
+        await alice.as('rm ~/public_html/index.html');
+    });
+
     it('nothing that lies in the folder is served, not even misplaced credentials', async () => {
         const names = ['.env', 'agora-token.env', 'notes.txt'];
         for (const name of names) {
@@ -54,7 +61,7 @@ describe('shared hosting', () => {
         }
         // The program would take its settings from the file .env beside it.
         await alice.as('chmod 600 ~/public_html/.env');
-        const targets = ['/', '/.htaccess', '/agora-token.cgi/.env', '/agora-token.cgi/../.env',
+        const targets = ['/.htaccess', '/agora-token.cgi/.env', '/agora-token.cgi/../.env',
             '/../agora-token.env', '/sub/..%2F.env', '/%2e%2e/agora-token.env',
             ...names.flatMap((name) => [`/${name}`, `/sub/${name}`, `/sub-${name}`, `//${name}`,
                 `/./${name}`, `/${name}/`, `/${name}%20`])];
@@ -105,12 +112,15 @@ describe('shared hosting', () => {
         assert.match(await get('/rtm/alice'), TOKEN);
         assert.match(await get('/rtc/lecture/publisher/uid/0'), /^\{"rtcToken":"007/);
         assert.match(await get('/rtc/lecture/publisher/uid//'), /\n404$/);
+        assert.match(await get('/'), PAGE);
+        assert.match(await get(''), /\n404$/, 'the page says to add a slash');
     });
 
     it('a folder of a site may have it too, and the site stays as it is', async () => {
         await alice.as(`mkdir ~/public_html/agora; cd ~/public_html; mv .htaccess agora-token.cgi agora
             echo 'the site' >index.html`);
         assert.match(await alice.get('/agora/rtm/alice'), TOKEN);
+        assert.match(await alice.get('/agora/'), PAGE);
         assert.match(await alice.get('/agora/rtc/lecture/publisher/uid//'), /^\{"rtcToken":"007/);
         assert.equal(await alice.get('/'), 'the site\n\n200');
         assert.match(await alice.get('/rtm/alice'), /\n404$/);
