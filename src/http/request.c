@@ -50,7 +50,7 @@ static struct agora_text path_from_uri(const struct request *request) {
         /* A request to a proxy names the host as well. */
         start += strcspn(start, ":/?#");
         if (strncmp(start, "://", 3) != 0)
-            return (struct agora_text){NULL, 0};
+            return (struct agora_text){"", 1}; /* a zero byte, as for a malformed escape */
         start += 3 + strcspn(start + 3, "/?#");
         if (*start != '/')
             return (struct agora_text){NULL, 0};
