@@ -24,7 +24,7 @@ const struct bucket counted_buckets[COUNTED_BUCKETS] = {
 const char *failure_name(size_t failure) {
     return failure == FAILURE_NOT_ALLOWED ? "not_allowed"
            : failure == FAILURE_RATE      ? "rate"
-                                          : credential_verdict_name((enum credential_verdict)failure);
+                                     : credential_verdict_name((enum credential_verdict)failure);
 }
 
 struct counters *monitor_add(struct monitor *monitor) {

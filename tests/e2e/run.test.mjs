@@ -97,7 +97,7 @@ async function run({ make = false, user, env = SETTINGS, dotenv, port, copy = co
     return { child, copy, port: wanted, log: () => fs.readFileSync(logFile, 'utf8') };
 }
 
-const READY = /^agora-token-fcgi ready on http:\/\/localhost:(\d+) — try: (curl http:\S+)$/gm;
+const READY = /^agora-token-fcgi ready on http:\/\/localhost:(\d+) — (open it in a browser, or )?try: (curl http:\S+)$/gm;
 
 async function started(options) {
     const service = await run(options);
@@ -107,7 +107,8 @@ async function started(options) {
         return lines.length && lines;
     }, 20000);
     service.port = Number(line[1]);
-    service.tryIt = line[2];
+    service.saysOfPage = line[2] !== undefined;
+    service.tryIt = line[3];
     service.family = descendants(service.child.pid);
     service.runtime = /unix:(\/tmp\/agora-token\.\w+)\//.exec(
         service.family.map(({ command }) => command).join('\n'))[1];
@@ -312,6 +313,13 @@ describe('settings', () => {
         const port = await freePort();
         const service = await started({ port: null, env: { ...SETTINGS, SERVER_PORT: String(port) } });
         assert.equal(service.port, port);
+        assert.ok(service.saysOfPage);
+        await stop(service);
+    });
+
+    test('the line when it is ready says nothing of a page that is off', async () => {
+        const service = await started({ env: { ...SETTINGS, PAGE: 'off' } });
+        assert.ok(!service.saysOfPage);
         await stop(service);
     });
 
