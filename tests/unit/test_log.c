@@ -147,7 +147,7 @@ static bool cuts_values(void) {
     int reader = pipe_log();
     log_set_format(LOG_JSON);
     for (size_t kind = 0; kind < COUNT(fillings); kind++)
-        for (size_t length = 0; length < LOG_LINE_MAX + 64; length += length < 500 ? 97 : 13) {
+        for (size_t length = 0; length < LOG_LINE_MAX + 64; length += length < 500 ? 97 : 7) {
             struct log_event event;
             text[0] = '\0';
             for (size_t at = 0; at < length; at += strlen(fillings[kind]))
