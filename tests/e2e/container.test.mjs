@@ -292,6 +292,25 @@ describe('nginx and the responder in one container', () => {
         });
     }
 
+    // The published port's address is not the container's loopback.
+    test('its metrics are for its inside, and for a network that a file lets in', async () => {
+        const settings = { ...SETTINGS, METRICS: 'on' };
+        const ask = async ({ port }) => (await request({ port }, '/metrics')).status;
+        const closed = await whole({ settings });
+        assert.equal(await ask(closed), 403);
+        const bash = `exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3`;
+        assert.match(await podman('exec', closed.name, 'bash', '-c', bash), /^HTTP\/1\.1 200 [^]*agora_token_build_info/);
+
+        const directory = makeDirectory();
+        directories.push(directory);
+        const file = path.join(directory, 'metrics.allow');
+        fs.writeFileSync(file, 'allow all;\n', { mode: 0o644 });
+        const open = await whole({
+            settings, options: ['--volume', `${file}:/etc/nginx/agora-token/metrics.allow:ro`],
+        });
+        assert.equal(await ask(open), 200);
+    });
+
     test('CORS_ALLOW_ORIGIN reaches the responder', async () => {
         const service = await whole({ settings: { ...SETTINGS, CORS_ALLOW_ORIGIN: 'https://a.example' } });
         const ask = (origin) => request(service, '/ping', { headers: { Origin: origin } });
