@@ -48,7 +48,10 @@ void worker_drain(struct worker *worker);
  * after it began. */
 void worker_end(struct worker *worker);
 
-/* Waits for the end and frees. */
+/* Waits for the end. */
 void worker_join(struct worker *worker);
+
+/* Once all have been joined, as each may be asked for the metrics of all. */
+void worker_free(struct worker *worker);
 
 #endif
