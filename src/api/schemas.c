@@ -13,6 +13,12 @@
 #define REF(name) "{'$ref':'#/components/schemas/" name "'}"
 #define OR_NULL(schema) "{'anyOf':[" schema ",{'type':'null'}]}"
 
+#define INT16 "'minimum':-32768,'maximum':32767"
+#define UINT32 "'type':'integer','minimum':0,'maximum':4294967295"
+#define HEX(digits) "{'type':'string','pattern':'^[0-9A-Fa-f]{" digits "}$'}"
+/* Objects whose members are numbers that have names elsewhere. */
+#define BY_NUMBER "'type':'object','propertyNames':{'pattern':'^[0-9]{1,5}$'}"
+
 /* Of a member that counts for other token types only. */
 #define UNUSED_TEXT "{'type':['string','null']}"
 /* An empty text is as good as an absent one. */
@@ -52,24 +58,18 @@ static void put_user(struct buffer *out) {
                   AGORA_USER_MAX, AGORA_USER_MAX);
 }
 
-/* A pattern for whole numbers in digits up to 32 bits. */
-static void put_digits_pattern(struct buffer *out) {
+/* Whole numbers up to 32 bits. */
+static void put_digits(struct buffer *out) {
     char digits[11];
     int count = snprintf(digits, sizeof digits, "%" PRIu32, UINT32_MAX);
-    buffer_printf(out, "'pattern':'^0*(?:[0-9]{1,%d}", count - 1);
+    buffer_printf(out, "{'type':'string','pattern':'^0*(?:[0-9]{1,%d}", count - 1);
     for (int i = 0; i < count; i++) {
         char least = i == 0 ? '1' : '0';
         if (digits[i] > least)
             buffer_printf(out, "|%.*s[%c-%c][0-9]{%d}", i, digits, least, digits[i] - 1,
                           count - 1 - i);
     }
-    buffer_printf(out, "|%s)$'", digits);
-}
-
-static void put_path_uid(struct buffer *out) {
-    buffer_puts(out, "{'anyOf':[{'type':'string',");
-    put_digits_pattern(out);
-    buffer_puts(out, "}," REF("PathUser") ",{'const':''}],'examples':['42']}");
+    buffer_printf(out, "|%s)$'}", digits);
 }
 
 static void put_uid(struct buffer *out) {
@@ -87,28 +87,6 @@ static void put_any_uid(struct buffer *out) {
                   "{'type':['string','integer','null'],'minimum':0,'maximum':%" PRId64
                   ",'examples':['42',42]}",
                   BODY_INTEGER_MAX);
-}
-
-static void put_seconds(struct buffer *out) {
-    buffer_printf(out,
-                  "{'type':'integer','minimum':0,'maximum':%" PRIu32
-                  ",'description':'Seconds, in digits alone.','examples':[3600]}",
-                  UINT32_MAX);
-}
-
-static void put_body_seconds(struct buffer *out) {
-    buffer_puts(out, "{'anyOf':[" REF("Seconds") ",{'type':'string',");
-    put_digits_pattern(out);
-    buffer_puts(out,
-                "},{'type':'null'}],'description':'Seconds: a number, written without fraction "
-                "and exponent, or a string of digits. 0 is as good as none.','examples':[600]}");
-}
-
-static void put_room_role(struct buffer *out) {
-    buffer_printf(out,
-                  "{'type':['integer','null'],'minimum':%d,'maximum':%d,'description':'The role in "
-                  "the room.'}",
-                  INT16_MIN, INT16_MAX);
 }
 
 static void put_rtc_role(struct buffer *out) {
@@ -346,38 +324,41 @@ static void put_token_generate(struct buffer *out) {
 
 /* ---- Answers ----------------------------------------------------------------- */
 
-static void put_privileges(const struct name *names, struct buffer *out) {
-    buffer_printf(out,
-                  "'privileges':{'type':'object','propertyNames':{'pattern':'^[0-9]{1,5}$'},"
-                  "'additionalProperties':{'type':'integer','minimum':0,'maximum':%" PRIu32
-                  "},'description':'Seconds from the issue, 0 as long as the token.",
-                  UINT32_MAX);
+static void put_numbers(const struct name *names, struct buffer *out) {
     for (const struct name *name = names; name->key; name++)
         buffer_printf(out, " %u: %s.", name->number, name->text);
+}
+
+static void put_privileges(const struct name *names, struct buffer *out) {
+    buffer_puts(out, "'privileges':{" BY_NUMBER ",'additionalProperties':{" UINT32 "},"
+                     "'description':'Seconds from the issue, 0 as long as the token.");
+    put_numbers(names, out);
     buffer_puts(out, "'}");
 }
 
 static void put_service(const struct service_name *service, struct buffer *out) {
+    const struct {
+        const char *name; /* NULL: not in this service */
+        const char *schema;
+    } its[] = {
+        {service->channel, REF("Bytes")},
+        {service->user, REF("Bytes")},
+        {service->has_role ? "role" : NULL, "{'type':'integer'," INT16 "}"},
+        {service->has_permissions ? "permissions" : NULL, REF("PermissionsOfToken")},
+    };
     buffer_printf(out,
                   "{'type':'object','title':'%s','additionalProperties':false,"
-                  "'required':['type'%s%s%s%s%s%s%s%s,'privileges'],"
                   "'properties':{'type':{'const':'%s'},",
-                  service->text, service->channel ? ",'" : "",
-                  service->channel ? service->channel : "", service->channel ? "'" : "",
-                  service->user ? ",'" : "", service->user ? service->user : "",
-                  service->user ? "'" : "", service->has_role ? ",'role'" : "",
-                  service->has_permissions ? ",'permissions'" : "", service->key);
-    if (service->channel)
-        buffer_printf(out, "'%s':" REF("Bytes") ",", service->channel);
-    if (service->user)
-        buffer_printf(out, "'%s':" REF("Bytes") ",", service->user);
-    if (service->has_role)
-        buffer_printf(out, "'role':{'type':'integer','minimum':%d,'maximum':%d},", INT16_MIN,
-                      INT16_MAX);
-    if (service->has_permissions)
-        buffer_puts(out, "'permissions':" REF("PermissionsOfToken") ",");
+                  service->text, service->key);
+    for (size_t i = 0; i < sizeof its / sizeof its[0]; i++)
+        if (its[i].name)
+            buffer_printf(out, "'%s':%s,", its[i].name, its[i].schema);
     put_privileges(service->privileges, out);
-    buffer_puts(out, "}}");
+    buffer_puts(out, "},'required':['type','privileges'");
+    for (size_t i = 0; i < sizeof its / sizeof its[0]; i++)
+        if (its[i].name)
+            buffer_printf(out, ",'%s'", its[i].name);
+    buffer_puts(out, "]}");
 }
 
 static void put_services(struct buffer *out) {
@@ -391,54 +372,23 @@ static void put_services(struct buffer *out) {
 }
 
 static void put_permissions_of_token(struct buffer *out) {
-    const char *numbers = "'type':'object','propertyNames':{'pattern':'^[0-9]{1,5}$'}";
-    buffer_printf(
-        out,
-        "{%s,'additionalProperties':{%s,'additionalProperties':{'type':'array','items':" REF(
-            "Bytes") "}},'description':'By resource, then by permission.",
-        numbers, numbers);
-    for (const struct name *name = resource_names; name->key; name++)
-        buffer_printf(out, " %u: %s.", name->number, name->text);
-    for (const struct name *name = permission_names; name->key; name++)
-        buffer_printf(out, " %u: %s.", name->number, name->text);
+    buffer_puts(out, "{" BY_NUMBER ",'additionalProperties':{" BY_NUMBER ",'additionalProperties':"
+                     "{'type':'array','items':" REF("Bytes") "}},'description':'By resource, then "
+                                                             "by permission.");
+    put_numbers(resource_names, out);
+    put_numbers(permission_names, out);
     buffer_puts(out, "'}");
-}
-
-static void put_uint32(const char *name, struct buffer *out) {
-    buffer_printf(out, "'%s':{'type':'integer','minimum':0,'maximum':%" PRIu32 "},", name,
-                  UINT32_MAX);
-}
-
-#define HEX(digits) "{'type':'string','pattern':'^[0-9A-Fa-f]{" digits "}$'}"
-
-static void put_token_007(struct buffer *out) {
-    buffer_puts(out,
-                "{'type':'object','title':'AccessToken2','additionalProperties':false,"
-                "'required':['version','app_id','issue_ts','expire','salt','services',"
-                "'signature'],'properties':{'version':{'const':'007'},'app_id':" HEX("32") ",");
-    put_uint32("issue_ts", out);
-    put_uint32("expire", out);
-    put_uint32("salt", out);
-    buffer_puts(out, "'services':{'type':'array','items':" REF(
-                         "ServiceOfToken") "},"
-                                           "'unread':{'type':'integer','minimum':1,'description':'"
-                                           "How many services stand "
-                                           "behind one of a type that is not "
-                                           "known.'},'unread_type':{'type':'integer'},"
-                                           "'signature':" HEX("64") "}}");
 }
 
 static void put_token_006(struct buffer *out) {
     buffer_puts(out, "{'type':'object','title':'The old version 006','additionalProperties':false,"
                      "'required':['version','app_id','ts','salt','channel_crc32','user_crc32',"
                      "'privileges','signature'],'properties':{'version':{'const':'006'},"
-                     "'app_id':" HEX("32") ",");
-    put_uint32("ts", out);
-    put_uint32("salt", out);
-    put_uint32("channel_crc32", out);
-    put_uint32("user_crc32", out);
+                     "'app_id':" HEX("32") ",'ts':{" UINT32 "},'salt':{" UINT32 "},"
+                                           "'channel_crc32':{" UINT32 "},'user_crc32':{" UINT32
+                                           "},'signature':" HEX("64") ",");
     put_privileges(privilege_names_006, out);
-    buffer_puts(out, ",'signature':" HEX("64") "}}");
+    buffer_puts(out, "}}");
 }
 
 /* ---- All of them ------------------------------------------------------------- */
@@ -461,18 +411,26 @@ static const struct {
     {"PathUserOrEmpty", .schema = "{'anyOf':[" REF("PathUser") ",{'const':''}]}"},
     {"PathText", .schema = "{'type':'string','pattern':'^[^\\\\u0000/]*$'," NO_DOTS "}"},
     {"PathTokenType", .schema = "{'enum':['uid','userAccount']}"},
-    {"PathUid", .put = put_path_uid},
-    {"Seconds", .put = put_seconds},
+    {"Digits", .put = put_digits},
+    {"PathUid", .schema = "{'anyOf':[" REF("Digits") "," REF("PathUser") ",{'const':''}],"
+                                                                         "'examples':['42']}"},
+    {"Seconds", .schema = "{" UINT32 ",'description':'Seconds, in digits alone.',"
+                          "'examples':[3600]}"},
     {"Uid", .put = put_uid},
     {"UidNotZero", .schema = "{'$ref':'#/components/schemas/Uid','not':{'anyOf':[{'const':0},"
                              "{'type':'string','pattern':'^0+$'}]}}"},
     {"AnyUid", .put = put_any_uid},
-    {"BodySeconds", .put = put_body_seconds},
+    {"BodySeconds", .schema = "{'anyOf':[" REF("Seconds") "," REF(
+                        "Digits") ",{'type':'null'}],'description':"
+                                  "'Seconds: a number, written without fraction and exponent, or a "
+                                  "string of digits. "
+                                  "0 is as good as none.','examples':[600]}"},
     {"RoleName",
      .schema = "{'type':['string','null'],'description':'`publisher` may publish audio, video and "
                "data; any other may only join.','examples':['publisher']}"},
     {"RoleNumber", .put = put_rtc_role},
-    {"RoomRole", .put = put_room_role},
+    {"RoomRole",
+     .schema = "{'type':['integer','null']," INT16 ",'description':'The role in the room.'}"},
     {"Permissions", .put = put_permissions},
     {"PermissionsOfResource", .put = put_permissions_of_resource},
     {"GetToken", .put = put_get_token},
@@ -496,7 +454,19 @@ static const struct {
                       "the token lets nobody in.'},'signed_here':" FLAG ",'ended':" FLAG
                       ",'token':{'oneOf':[" REF("TokenVersion007") "," REF("TokenVersion006") "]}",
                       "'valid','reason','signed_here','ended','token'")},
-    {"TokenVersion007", .put = put_token_007},
+    {"TokenVersion007",
+     .schema =
+         "{'type':'object','title':'AccessToken2','additionalProperties':false,"
+         "'required':['version','app_id','issue_ts','expire','salt','services','signature'],"
+         "'properties':{'version':{'const':'007'},'app_id':" HEX(
+             "32") ",'issue_ts':{" UINT32 "},'expire':{" UINT32 "},'salt':{" UINT32
+                   "},'services':{'type':'array','items':" REF(
+                       "ServiceOfToken") "},'unread':{'type':'integer','minimum':1,'description':"
+                                         "'How many bytes were left: behind the last service, or "
+                                         "where one is of a type that is not "
+                                         "known.'},'unread_type':{'type':'integer','description':'"
+                                         "That type; 0 behind the last.'},'signature':" HEX(
+                                             "64") "}}"},
     {"TokenVersion006", .put = put_token_006},
     {"ServiceOfToken", .put = put_services},
     {"PermissionsOfToken", .put = put_permissions_of_token},
