@@ -22,8 +22,8 @@ struct api {
     struct log_event audit;    /* a line for the log about who got what; empty for none */
 };
 
-/* Answers any request whatever: CORS, routing, the endpoint, errors. What it did leaves its trace
- * in the response and in audit, for the caller to log. */
+/* Answers any request whatever: CORS, routing, the endpoint, errors. What there
+ * is to log of it is in the response and in audit. */
 void api_answer(struct api *api, const struct request *request, struct response *response);
 
 #endif

@@ -160,7 +160,7 @@ static void put_key_sets(struct buffer *out, const struct access *access) {
 static void put_singles(struct buffer *out, const struct monitor *monitor,
                         const struct settings *settings) {
     struct process_figures process;
-    monitor->look(monitor->context, &process);
+    monitor->read_process(monitor->context, &process);
     const struct {
         const char *name;
         unsigned type;

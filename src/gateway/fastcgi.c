@@ -192,10 +192,10 @@ static int accept_waiting(struct server *server, unsigned most) {
 }
 
 /* Whoever is asked for the metrics calls this. */
-static void look(const void *context, struct process_figures *figures) {
+static void read_process(const void *context, struct process_figures *figures) {
     const struct server *server = context;
     int64_t reloaded_at = atomic_load(&server->reloaded_at);
-    process_look(figures);
+    process_read(figures);
     figures->connections = connection_count(server);
     figures->connection_limit = server->limit.connections;
     figures->log_lines_dropped = (double)log_lost_lines();
@@ -209,7 +209,7 @@ static void use_settings(struct server *server, struct settings *settings) {
     if (settings->workers != old->workers || settings->max_connections != old->max_connections)
         log_line(LOG_WARNING, "WORKERS and MAX_CONNECTIONS count at the start only");
     if (settings->access)
-        monitor_expect(&server->monitor, access_policy(settings->access));
+        monitor_add_callers(&server->monitor, access_policy(settings->access));
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_use(server->workers[i], settings);
 
@@ -331,10 +331,10 @@ int fastcgi_serve(struct settings *settings, struct listener *listener) {
         .limit = {.connections = connections_possible(settings),
                   .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)},
     };
-    server.monitor = (struct monitor){.look = look, .context = &server};
+    server.monitor = (struct monitor){.read_process = read_process, .context = &server};
     server.reloaded_at = server.started_at;
     if (settings->access)
-        monitor_expect(&server.monitor, access_policy(settings->access));
+        monitor_add_callers(&server.monitor, access_policy(settings->access));
     int flags = fcntl(listener->fd, F_GETFL);
     if (server.signal_fd < 0 || server.limit.wake_fd < 0 || flags < 0 ||
         fcntl(listener->fd, F_SETFL, flags | O_NONBLOCK) != 0 || !server.fetcher ||

@@ -33,7 +33,7 @@ static double max_fds(void) {
 }
 
 /* The first numbers of statm(5) are what is mapped and what is resident of it, in pages. */
-static void look_at_memory(struct process_figures *figures) {
+static void read_memory(struct process_figures *figures) {
     const double page = (double)sysconf(_SC_PAGESIZE);
     char text[256];
     char *rest = text;
@@ -44,9 +44,9 @@ static void look_at_memory(struct process_figures *figures) {
     figures->resident_bytes = page * (double)strtoul(rest, &rest, 10);
 }
 
-void process_look(struct process_figures *figures) {
+void process_read(struct process_figures *figures) {
     figures->cpu_seconds = cpu_seconds();
     figures->open_fds = open_fds();
     figures->max_fds = max_fds();
-    look_at_memory(figures);
+    read_memory(figures);
 }

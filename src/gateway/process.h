@@ -5,6 +5,6 @@
 #include "metrics/metrics.h"
 
 /* Fills in what begins with cpu_seconds. */
-void process_look(struct process_figures *figures);
+void process_read(struct process_figures *figures);
 
 #endif

@@ -466,7 +466,7 @@ struct worker *worker_start(struct settings *settings, const struct connection_l
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return NULL;
-    worker->counters = monitor_add(monitor);
+    worker->counters = monitor_add_counters(monitor);
     worker->codec.api.minter = agora_minter_new();
     use_settings(worker, settings_hold(settings));
     worker->limit = limit;

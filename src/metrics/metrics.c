@@ -27,7 +27,7 @@ const char *failure_name(size_t failure) {
                                      : credential_verdict_name((enum credential_verdict)failure);
 }
 
-struct counters *monitor_add(struct monitor *monitor) {
+struct counters *monitor_add_counters(struct monitor *monitor) {
     struct counters *counters = aligned_alloc(CACHE_LINE, sizeof *counters);
     if (!counters)
         return NULL;
@@ -67,7 +67,7 @@ static size_t place_of(const struct monitor *monitor, struct agora_text name) {
     return COUNTED_CALLERS;
 }
 
-void monitor_expect(struct monitor *monitor, const struct policy *policy) {
+void monitor_add_callers(struct monitor *monitor, const struct policy *policy) {
     const struct caller *callers = policy->callers.items;
     for (size_t i = 0; i < policy->callers.count; i++) {
         size_t count = monitor->caller_count;

@@ -71,8 +71,8 @@ struct process_figures {
 
 /* The one of a process. All zero but for the first two. */
 struct monitor {
-    /* Called by any worker. */
-    void (*look)(const void *context, struct process_figures *figures);
+    /* Fills all of figures. Any worker may call it. */
+    void (*read_process)(const void *context, struct process_figures *figures);
     const void *context;
     struct counters *first;
     atomic_size_t caller_count;
@@ -80,10 +80,10 @@ struct monitor {
 };
 
 /* For one more worker; before the first of them serves. NULL when there is no memory. */
-struct counters *monitor_add(struct monitor *monitor);
+struct counters *monitor_add_counters(struct monitor *monitor);
 
 /* Makes room for the callers of a policy that is about to be used. One thread calls this. */
-void monitor_expect(struct monitor *monitor, const struct policy *policy);
+void monitor_add_callers(struct monitor *monitor, const struct policy *policy);
 
 /* What is left of it, once no worker is. */
 void monitor_free(struct monitor *monitor);

@@ -80,7 +80,7 @@ export async function startService({
 
 // ---------------------------------------------------------------- HTTP
 
-// Paths go out as they are given: fetch() would normalise them. What a service has as `heed` is asked about
+// Paths go out as they are given: fetch() would normalise them. What a service has as `onAnswer` is asked about
 // every answer, and may throw (see openapi.mjs).
 export function request(service, target, { method = 'GET', headers = {}, body, agent = false } = {}) {
     return new Promise((resolve, reject) => {
@@ -106,7 +106,7 @@ export function request(service, target, { method = 'GET', headers = {}, body, a
                     milliseconds: performance.now() - started,
                 };
                 try {
-                    service.heed?.(method, target, answer, body);
+                    service.onAnswer?.(method, target, answer, body);
                     resolve(answer);
                 } catch (error) {
                     reject(error);

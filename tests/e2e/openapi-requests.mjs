@@ -28,7 +28,7 @@ function whole({ minimum = -(2 ** 53), maximum = 2 ** 53 }) {
         fc.integer({ min: Math.max(minimum, -10), max: Math.min(maximum, 100000) }));
 }
 
-export class Values {
+class Values {
     constructor(description) {
         this.description = description;
     }
@@ -153,7 +153,7 @@ export function* variations(value) {
     }
 }
 
-export const bodySchema = (operation) => operation.requestBody.content['application/json'].schema;
+const bodySchema = (operation) => operation.requestBody.content['application/json'].schema;
 
 export function target({ operation, values = {} }) {
     const { expiry, ...parts } = values;

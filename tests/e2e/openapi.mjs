@@ -23,7 +23,7 @@ function segmentsOf(target) {
 const isPlain = (body, text) => body !== null && typeof body === 'object'
     && Object.keys(body).every((name) => /^[a-z][A-Za-z]*$/.test(name)) && JSON.stringify(body).length === text.length;
 
-export class Description {
+class Description {
     constructor(document) {
         this.document = document;
         this.operations = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(
@@ -150,6 +150,6 @@ export class Description {
 // the request fails. Returns the description, which counts.
 export async function describeAnswers(service, ask = request) {
     const description = await Description.of(service, ask);
-    service.heed = (...exchange) => description.check(...exchange);
+    service.onAnswer = (...exchange) => description.check(...exchange);
     return description;
 }

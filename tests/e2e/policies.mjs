@@ -56,7 +56,7 @@ export async function ask(service, target, { as = {}, server = {}, method, body 
         const answers = fcgiAnswers(connection, 1);
         connection.write(bytes);
         const answer = parseAnswer((await answers)[0]);
-        service.heed?.(asked, target, answer, sent);
+        service.onAnswer?.(asked, target, answer, sent);
         return answer;
     } finally {
         if (!socket) {

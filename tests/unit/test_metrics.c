@@ -8,7 +8,7 @@
 #include "metrics/metrics.h"
 #include "unit.h"
 
-static void look(const void *context, struct process_figures *figures) {
+static void read_process(const void *context, struct process_figures *figures) {
     assert_string_equal(context, "context");
     *figures = (struct process_figures){.connections = 3,
                                         .reloaded_at = 1795566162,
@@ -17,7 +17,7 @@ static void look(const void *context, struct process_figures *figures) {
                                         .open_fds = -1};
 }
 
-static const struct monitor fresh = {.look = look, .context = "context"};
+static const struct monitor fresh = {.read_process = read_process, .context = "context"};
 
 static uint64_t sum_of(const uint64_t *values, size_t count) {
     uint64_t sum = 0;
@@ -43,7 +43,7 @@ static void test_sums(void **state) {
     struct counts total;
     struct counters *workers[WORKERS];
     for (size_t i = 0; i < WORKERS; i++) {
-        workers[i] = monitor_add(&monitor);
+        workers[i] = monitor_add_counters(&monitor);
         assert_non_null(workers[i]);
         assert_int_equal((uintptr_t)workers[i] % CACHE_LINE, 0);
     }
@@ -82,7 +82,7 @@ static void expect(struct monitor *monitor, struct caller *callers, size_t first
         snprintf(names[i], sizeof names[i], "caller %zu", first + i);
         callers[i] = (struct caller){.name = text(names[i])};
     }
-    monitor_expect(monitor, &(struct policy){.callers = {callers, number}});
+    monitor_add_callers(monitor, &(struct policy){.callers = {callers, number}});
 }
 
 static uint64_t failures_of(const struct monitor *monitor, const char *name) {
@@ -100,7 +100,7 @@ static uint64_t failures_of(const struct monitor *monitor, const char *name) {
 static void test_callers(void **state) {
     (void)state;
     struct monitor monitor = fresh;
-    struct counters *counters = monitor_add(&monitor);
+    struct counters *counters = monitor_add_counters(&monitor);
     static struct caller callers[2 * COUNTED_CALLERS];
     count_failure(counters, NULL, CREDENTIAL_ABSENT);
     expect(&monitor, callers, 0, 2);
@@ -115,7 +115,7 @@ static void test_callers(void **state) {
 
     /* Names that mean something here already. */
     struct caller fixed[] = {{.name = text("")}, {.name = text("(other)")}};
-    monitor_expect(&monitor, &(struct policy){.callers = {fixed, COUNT(fixed)}});
+    monitor_add_callers(&monitor, &(struct policy){.callers = {fixed, COUNT(fixed)}});
     assert_int_equal(monitor.caller_count, 3);
     count_failure(counters, &fixed[0], FAILURE_NOT_ALLOWED);
     count_failure(counters, &fixed[1], FAILURE_NOT_ALLOWED);
@@ -178,9 +178,9 @@ static void test_text(void **state) {
         "\nprocess_virtual_memory_bytes 1000000000000\n",
     };
     struct monitor monitor = fresh;
-    struct counters *counters = monitor_add(&monitor);
+    struct counters *counters = monitor_add_counters(&monitor);
     struct caller odd = {.name = text("a\"b\\c\nd\\")};
-    monitor_expect(&monitor, &(struct policy){.callers = {&odd, 1}});
+    monitor_add_callers(&monitor, &(struct policy){.callers = {&odd, 1}});
     count(counters, "GET", 9);
     count(counters, "GET", 2000000000);
     counters->counts.requests[0][COUNTED_METHODS - 1][http_status_place(HTTP_NOT_FOUND)] =
@@ -206,7 +206,7 @@ static void test_none(void **state) {
     assert_non_null(strstr(body, "a process of one request (CGI) counts nothing"));
     free(body);
     settings.metrics = OFF;
-    body = ask(monitor_add(&monitor), HTTP_NOT_FOUND);
+    body = ask(monitor_add_counters(&monitor), HTTP_NOT_FOUND);
     settings.metrics = ON;
     assert_non_null(strstr(body, "no endpoint at '/metrics'"));
     free(body);
@@ -246,10 +246,10 @@ static void test_threads(void **state) {
     struct counts total;
     uint64_t before = 0;
     for (size_t i = 0; i < THREADS; i++)
-        workers[i] = monitor_add(&monitor);
+        workers[i] = monitor_add_counters(&monitor);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, count_often, workers[i]), 0);
-    monitor_expect(&monitor, &(struct policy){.callers = {&late, 1}});
+    monitor_add_callers(&monitor, &(struct policy){.callers = {&late, 1}});
     for (int i = 0; i < 1000; i++) {
         monitor_sum(&monitor, &total);
         assert_true(total.requests[1][0][0] >= before);
