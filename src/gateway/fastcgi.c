@@ -299,6 +299,8 @@ static void end_workers(struct server *server) {
         worker_end(server->workers[i]);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_free(server->workers[i]);
     free(server->workers);
 }
 

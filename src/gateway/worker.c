@@ -448,7 +448,7 @@ static void *run(void *argument) {
     return NULL;
 }
 
-static void free_worker(struct worker *worker) {
+void worker_free(struct worker *worker) {
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
     if (worker->wake_fd >= 0)
@@ -485,7 +485,7 @@ struct worker *worker_start(struct settings *settings, const struct connection_l
         (errno = pthread_create(&worker->thread, NULL, run, worker)) == 0)
         return worker;
     int error = errno;
-    free_worker(worker);
+    worker_free(worker);
     errno = error;
     return NULL;
 }
@@ -539,5 +539,4 @@ void worker_end(struct worker *worker) {
 
 void worker_join(struct worker *worker) {
     pthread_join(worker->thread, NULL);
-    free_worker(worker);
 }

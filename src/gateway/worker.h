@@ -48,7 +48,10 @@ void worker_drain(struct worker *worker);
  * after it began. */
 void worker_end(struct worker *worker);
 
-/* Waits for the end and frees. */
+/* Waits for the end. */
 void worker_join(struct worker *worker);
+
+/* Once it has ended, and all the others too: one that is asked for the metrics looks at each. */
+void worker_free(struct worker *worker);
 
 #endif

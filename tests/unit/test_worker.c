@@ -62,6 +62,7 @@ static void end_worker(struct worker *worker) {
     worker_drain(worker);
     worker_end(worker);
     worker_join(worker);
+    worker_free(worker);
     monitor_free(&monitor);
     close(limit.wake_fd);
 }
