@@ -51,7 +51,7 @@ void worker_end(struct worker *worker);
 /* Waits for the end. */
 void worker_join(struct worker *worker);
 
-/* Once all have been joined, as each may be asked for the metrics of all. */
+/* Once it has ended, and all the others too: one that is asked for the metrics looks at each. */
 void worker_free(struct worker *worker);
 
 #endif

@@ -1,5 +1,7 @@
 #include "http/request.h"
 
+#include <strings.h>
+
 #include "text.h"
 
 static const struct {
@@ -38,6 +40,15 @@ static bool is_script(struct agora_text path, struct agora_text script) {
     return same == script.length;
 }
 
+/* Behind "http://" or "https://"; NULL where the URI begins otherwise. In what follows any other
+ * beginning, as in "*://host/path", HAProxy sees no path, and no rule about paths is asked. */
+static const char *behind_scheme(const char *uri) {
+    size_t length = strcspn(uri, ":/?#");
+    bool is_http = (length == 4 && strncasecmp(uri, "http", length) == 0) ||
+                   (length == 5 && strncasecmp(uri, "https", length) == 0);
+    return is_http && strncmp(uri + length, "://", 3) == 0 ? uri + length + 3 : NULL;
+}
+
 /*
  * Some web servers merge the slashes of PATH_INFO, though an empty segment has a meaning here, and
  * some do not know where PATH_INFO begins. They can leave it out: REQUEST_URI has what the client
@@ -48,10 +59,10 @@ static struct agora_text path_from_uri(const struct request *request) {
     const char *start = request->uri.data;
     if (*start != '/') {
         /* A request to a proxy names the host as well. */
-        start += strcspn(start, ":/?#");
-        if (strncmp(start, "://", 3) != 0)
+        start = behind_scheme(start);
+        if (!start)
             return (struct agora_text){"", 1}; /* a zero byte, as for a malformed escape */
-        start += 3 + strcspn(start + 3, "/?#");
+        start += strcspn(start, "/?#");
         if (*start != '/')
             return (struct agora_text){NULL, 0};
     }

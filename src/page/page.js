@@ -536,10 +536,11 @@ function whyNoToken(text) {
 // The token in what was pasted, and notes on what was not as it should be.
 function findToken(pasted) {
     const notes = [];
-    let text = pasted.trim().replace(/^["'`]+|["'`,;]+$/g, '');
-    if (text.length > LIMITS.pasted) {
+    if (pasted.length > LIMITS.pasted) {
         throw new Broken('This is far too long for a token', '');
     }
+    // Looked for from the first of them alone: from each of many in turn would take seconds.
+    let text = pasted.replace(/^["'`]+|(?<!["'`,;])["'`,;]+$/g, '');
     if (/%2[bf]|%3d/i.test(text)) {
         text = text.replace(/%(2b|2f|3d)/gi, decodeURIComponent);
         notes.push('It was percent-encoded, as in a URL: decode it before you use it.');
@@ -678,11 +679,11 @@ const nameShown = (name, nobody) => (name === undefined ? name : name === '' ? n
     code(visible(name)), name.hex || name.trim() === name ? '' : ' (with white space at an end)'));
 
 // The rows of a list: [what one may, element beside it, time at which it ends].
-const listShown = (rows) => make('ul', {}, ...rows.map(([what, beside, end = Infinity]) => {
+const listShown = (rows) => make('ul', {}, ...rows.slice(0, LIMITS.shown).map(([what, beside, end = Infinity]) => {
     const row = make('li', {}, make('span', {}, `May ${what}`), beside);
     ticking(() => { row.className = end > now() ? '' : 'over'; });
     return row;
-}));
+}), ...(rows.length > LIMITS.shown ? [make('li', {}, `There are ${rows.length - LIMITS.shown} more: see them as JSON.`)] : []));
 
 function privilegesShown(token, names, privileges) {
     return listShown(Object.entries(privileges).map(([privilege, expire]) => {

@@ -168,6 +168,10 @@ describe(`the contract over ${GATEWAY}`, () => {
         }
         assert.equal(new Set([first, second, chosen]).size, 3);
         assert.notEqual(chosen, 'chosen-by-client');
+        // Programs get both of these names as HTTP_X_REQUEST_ID.
+        for (let i = 0; i < 10; i++) {
+            assert.notEqual(await idOf({ 'X_Request_Id': 'chosen-by-client' }), 'chosen-by-client');
+        }
     });
 
     // ------------------------------------------------------------ methods

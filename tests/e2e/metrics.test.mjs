@@ -6,6 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
     APP_ID, CERTIFICATE, PATH, RESPONDER, SANITIZED,
     assertError, cleanEnvironment, fcgiAnswers, fcgiConnect, fcgiRequest, freePort, launch, listening,
@@ -311,6 +312,29 @@ describe('the process', () => {
             const failed = await scrape(service);
             assert.equal(failed.agora_token_settings_last_reload_successful, 0);
             assert.ok(failed.agora_token_settings_last_reload_timestamp_seconds >= started);
+        } finally {
+            sockets.forEach((socket) => socket.destroy());
+            await service.stop();
+        }
+    });
+
+    // A worker that has ended by then is still asked how many connections it has.
+    it('can be asked while it stops, as long as a worker serves', async () => {
+        const service = await startWithPolicy({}, { dotenv: '', settings: { ...ON, WORKERS: '2' } });
+        const sockets = [await fcgiConnect(service)];
+        try {
+            await ask(service, '/ping', { socket: sockets[0] });
+            sockets.push(await fcgiConnect(service));
+            const request = fcgiRequest('/metrics', { keep: false });
+            sockets[1].write(request.subarray(0, -4));
+            sockets[0].destroy(); // that of the first worker
+            await waitFor('one connection', async () => (await scrape(service)).agora_token_connections === 2);
+            service.child.kill('SIGTERM');
+            await sleep(600); // within which the first worker ends
+            const answers = fcgiAnswers(sockets[1], 1);
+            sockets[1].write(request.subarray(-4));
+            assert.match((await answers)[0], /^agora_token_connections 1$/m);
+            assert.deepEqual(await service.child.exited, { code: 0, signal: null });
         } finally {
             sockets.forEach((socket) => socket.destroy());
             await service.stop();

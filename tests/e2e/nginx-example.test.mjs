@@ -239,6 +239,7 @@ test('the access log in JSON has one object a line whatever was asked, and the i
         'GET /ping\r\n', `GET /ping HTTP/1.1\r\nHost: ${NAME}\r\n"\\: \xff\r\n\r\n`]) {
         await raw(bytes);
     }
+    await raw(`POST /getToken HTTP/1.1\r\nHost: ${NAME}\r\nContent-Length: 65537\r\nConnection: close\r\n\r\n`);
     const answer = await getSecure('/no"thing?expiry=secret-of-a-query');
     assert.equal(answer.status, 404);
     const objects = () => logObjects(new TextDecoder('utf-8', { fatal: true })
@@ -250,6 +251,8 @@ test('the access log in JSON has one object a line whatever was asked, and the i
     assert.ok(typeof duration === 'number' && bytes > 0);
     assert.ok(objects().length >= hostile.length + 5);
     assert.ok(objects().every(({ message }) => message !== 'forged'));
+    assert.ok(objects().some(({ message, method }) => message === '413 POST /getToken' && method === 'POST'),
+        'the method of a request that nginx refuses');
     assert.doesNotMatch(fs.readFileSync(accessLog, 'utf8'), /secret-of-a-query/);
     assert.equal(answer.headers['x-request-id'], id);
     assert.match(fs.readFileSync(path.join(directory, 'responder.log'), 'utf8'), new RegExp(` 404 GET /no"thing request_id="${id}"$`, 'm'));

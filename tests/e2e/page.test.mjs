@@ -457,6 +457,14 @@ describe('the page', { timeout: 240000 }, () => {
                 assert.match(await read(page, pack(...parts)), /^The token is damaged: /);
                 await assert.rejects(decode(pack(...parts)));
             }
+            // A short token that would fill the page, and a text that has much to be left out.
+            const rows = Buffer.concat(Array.from({ length: 1000 }, (_, i) => wire(i, 0)));
+            await read(page, pack(head(45), ...Array.from({ length: 45 }, () => Buffer.concat([wire(8, 0, 'u', 1, 0, 1000), rows]))));
+            assertTells(await page.locator('#reading').innerText(), 'There are 950 more: see them as JSON.');
+            assert.ok(await page.locator('#reading *').count() < 15000);
+            const began = Date.now();
+            await read(page, `007${';'.repeat(99000)}x`);
+            assert.ok(Date.now() - began < 2000, 'does not freeze');
             assert.match(await read(page, `007${zlib.deflateSync(Buffer.alloc(3000000)).toString('base64')}`), /unpacks to more/);
         });
     });

@@ -97,7 +97,10 @@ function disguised(segments) {
             `/${name}${plain}`, `/${name}//${plain}`, `/${name}/..${plain}`, `/${name}?${plain}`,
             `${prefix}/${name}/${segments.join('/')}`,
         ]),
-        `http:${plain}`, plain.slice(1), `*${plain}`, `:80${plain}`, `/http://localhost${plain}`,
+        `http:${plain}`, plain.slice(1), `*${plain}`, `:80${plain}`,
+        // In which not every server sees a path.
+        ...['*', 'x', '_', '*http', 'x:y', 'x:http', 'http:http'].map((scheme) => `${scheme}://localhost${plain}`),
+        `/http://localhost${plain}`,
     ];
 }
 
