@@ -58,7 +58,7 @@ setInterval(() => ticks.forEach((tick) => tick()), 1000);
 // ---- The service
 
 // A relative address would not do, as that of this page may lack its last slash.
-const address = (path) => `${location.origin}${location.pathname.replace(/\/?$/, '/')}${path}`;
+const address = (path) => `${location.origin}${location.pathname.replace(/\/*$/, '/')}${path}`;
 
 const refusal = (message, status) => Object.assign(new Error(message), { status });
 
@@ -610,6 +610,7 @@ function judge007(token) {
     const privileges = token.services.flatMap(({ type, privileges: all }) => Object.entries(all).map(
         ([privilege, expire]) => [mayOf(OF_TYPE[type].may, privilege), privilegeEnd(token, expire)]));
     const over = privileges.filter(([, its]) => its <= now()).map(([may]) => may);
+    const kinds = [...new Set(over)];
     if (end <= now()) {
         return ['bad', `Ended ${relative(end)}`, `It was good for ${span(token.expire)}: ${what}. Ask for a new one.`];
     }
@@ -618,7 +619,7 @@ function judge007(token) {
     }
     if (over.length > 0) {
         return over.length === privileges.length ? ['bad', 'All that it allowed has ended', `It was: ${what}.`]
-            : ['warn', `May no longer ${[...new Set(over)].join(', ')}`, `The rest ends ${relative(end)}: ${what}.`];
+            : ['warn', `May no longer ${kinds.slice(0, 8).join(', ')}${kinds.length > 8 ? ', …' : ''}`, `The rest ends ${relative(end)}: ${what}.`];
     }
     if (token.issue_ts > now() + 60) {
         return ['warn', `Issued ${roughly(token.issue_ts - now())} in the future`,
