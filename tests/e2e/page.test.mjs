@@ -30,7 +30,7 @@ const LARGEST_PAGE = 40000;
 // Where the page differs: how its address and those of its requests come to the service.
 const WAYS = [
     { gateway: 'fastcgi-unix', at: '/', base: '/' },
-    { gateway: 'fastcgi-unix', at: '//', base: '//' },
+    { gateway: 'fastcgi-unix', at: '///', base: '/' },
     { gateway: 'fastcgi-prefix', at: '/agora/', base: '/agora/' },
     { gateway: 'fcgiwrap', at: '/', base: '/' },
 ];
