@@ -10,11 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
 #include "gateway/gateway.h"
 #include "log.h"
 #include "unit.h"
+#include "json/reader.h"
 
 enum { NOBODY = 65534 };
 
@@ -71,13 +70,13 @@ static struct json_object *read_object(int reader) {
     if (got <= 0 || got > LOG_LINE_MAX || text[got - 1] != '\n' ||
         memchr(text, '\n', (size_t)got - 1))
         return NULL;
-    struct json_tokener *tokener = json_tokener_new();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)got - 1);
-    if (!object || !json_object_is_type(object, json_type_object))
-        object = NULL;
-    json_tokener_free(tokener);
-    return object;
+    struct json_object *object;
+    struct json_error error;
+    const struct agora_text line = {text, (size_t)got - 1};
+    return json_read(line, JSON_REFUSE_REPEATED, &object, &error) &&
+                   json_object_is_type(object, json_type_object)
+               ? object
+               : NULL;
 }
 
 static const char *member(struct json_object *object, const char *name) {
