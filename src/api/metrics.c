@@ -37,7 +37,7 @@ static void put_sample(struct buffer *out, const char *name, const char *label, 
 }
 
 static const char *route_name(size_t route) {
-    return route == 0 ? "none" : routes[route - 1].pattern;
+    return route == 0 ? "none" : route_pattern(route);
 }
 
 /* Of the many that could be, those that are there. */

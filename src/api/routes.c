@@ -52,6 +52,10 @@ static bool method_fits(enum method method, const struct request *request) {
            (method == GET && is_head(request));
 }
 
+const char *route_pattern(size_t number) {
+    return number > 0 ? routes[number - 1].pattern : NULL;
+}
+
 bool route_is_available(const struct route *route, const struct settings *settings) {
     return route->availability == ALWAYS ||
            (route->availability == WITH_PAGE ? settings->page : settings->metrics) == ON;
@@ -119,8 +123,7 @@ static void route(struct call *call, struct response *response) {
         if (!route_is_available(&routes[i], call->api->settings) ||
             !matches(routes[i].pattern, path, call))
             continue;
-        response->route = routes[i].pattern;
-        response->route_number = i + 1;
+        response->route = i + 1;
         if (method_fits(routes[i].method, request)) {
             enter(&routes[i], call, response);
             return;

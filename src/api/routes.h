@@ -27,6 +27,9 @@ struct route {
 /* Ended by a pattern NULL. */
 extern const struct route routes[];
 
+/* Of response.route; NULL for 0 and behind the last. */
+const char *route_pattern(size_t number);
+
 bool route_is_available(const struct route *route, const struct settings *settings);
 
 #endif

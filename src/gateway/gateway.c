@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "api/routes.h"
 #include "clock.h"
 #include "log.h"
 #include "metrics/metrics.h"
@@ -21,10 +22,11 @@ void gateway_start(void) {
 static void finish_line(struct log_event *event, const struct request *request,
                         const struct response *response, uint64_t began) {
     char number[32];
+    const char *route = route_pattern(response->route);
     const struct quoted method = quote(request->method);
     const struct quoted path = quote(request->path);
     log_detail(event, "method", LOG_STRING, agora_text_of(method.text));
-    log_detail(event, "route", LOG_STRING, agora_text_of(response->route ? response->route : ""));
+    log_detail(event, "route", LOG_STRING, agora_text_of(route ? route : ""));
     log_detail(event, "path", LOG_STRING, agora_text_of(path.text));
     snprintf(number, sizeof number, "%d", response->status);
     log_detail(event, "status", LOG_NUMBER, agora_text_of(number));
@@ -49,7 +51,7 @@ void gateway_answer(struct api *api, const struct request *request, struct respo
     uint64_t began = is_timed ? monotonic_ns() : 0;
     api_answer(api, request, response);
     if (api->counters)
-        count_request(api->counters, response->route_number, request->method, response->status,
+        count_request(api->counters, response->route, request->method, response->status,
                       monotonic_ns() - began);
 
     if (api->audit.length > 0)

@@ -53,8 +53,7 @@ struct response {
         const char *name;
         struct agora_text value;
     } headers[RESPONSE_HEADERS_MAX];
-    const char *route;        /* the pattern that the path matched; NULL before one has */
-    size_t route_number;      /* the same as a number; 0 before */
+    size_t route;             /* the row, from 1 on, whose pattern the path matched; else 0 */
     struct agora_text caller; /* of the policy, who asks; {NULL, 0} where none is known */
     bool head_only;           /* HEAD: the length of the body, but not the body */
     enum error_form error_form;
